@@ -1,0 +1,42 @@
+"""Multi-scale class activation maps (METHOD: initial cues)."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from auxseg.artifacts import Arrays
+from auxseg.images import grid_size, network_input, resize_maps, unmirror
+
+EPSILON = 1e-5
+
+
+@torch.inference_mode()
+def multi_scale_cam(
+    activation: Callable[[Tensor], Tensor],
+    image: npt.NDArray[np.uint8],
+    scales: Sequence[float],
+    mirror: bool,
+    device: torch.device,
+) -> Tensor:
+    """Class activation maps of one image, each divided by its maximum.
+
+    ``activation`` maps images (B, 3, H, W) to ``w_k · X`` (B, K, h, w). Their ReLUs are summed
+    over ``scales`` and the mirror images on the grid of scale 1. Returns (K, h, w) in [0, 1].
+    """
+    size = grid_size(*image.shape[:2])
+    total: Tensor | None = None
+    for scale in scales:
+        maps = activation(network_input(image, scale, mirror).to(device)).relu()
+        maps = resize_maps(unmirror(maps).sum(0), size)
+        total = maps if total is None else total + maps
+    if total is None:
+        raise ValueError("no scales")
+    return total / (total.amax((1, 2), keepdim=True) + EPSILON)
+
+
+def class_maps(cam: Tensor, classes: Sequence[int]) -> Arrays:
+    """Keep the maps of the present classes for storage: ``cam`` (P, h, w) float16."""
+    return {"cam": cam[list(classes)].half().cpu().numpy()}

@@ -1,0 +1,46 @@
+"""Dense CRFs (Krähenbühl and Koltun, 2011) of the saliency update and of the segmentation."""
+
+import numpy as np
+import numpy.typing as npt
+import pydensecrf.densecrf as dense
+from pydensecrf.utils import unary_from_softmax
+
+from auxseg.params import CrfKernels, SaliencyCrf
+
+EPSILON = 1e-8
+
+Floats = npt.NDArray[np.float32]
+
+
+def segmentation_crf(
+    image: npt.NDArray[np.uint8], probabilities: Floats, kernels: CrfKernels
+) -> Floats:
+    """Refine class probabilities (C, H, W) along the edges of ``image`` (H, W, 3)."""
+    return _infer(image, unary_from_softmax(probabilities), kernels)
+
+
+def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: SaliencyCrf) -> Floats:
+    """Refine the foreground probability (H, W); the unary is the published code's.
+
+    ``-log(p + ε) / (τ · sigmoid(p))`` for p = background and foreground probability.
+    """
+    p = np.stack([1 - saliency, saliency]).astype(np.float32)
+    sigmoid = 1 / (1 + np.exp(-p))
+    unary = -np.log(p + EPSILON) / (params.tau * sigmoid)
+    foreground: Floats = _infer(image, unary.reshape(2, -1), params)[1]
+    return foreground
+
+
+def _infer(image: npt.NDArray[np.uint8], unary: npt.NDArray[np.floating], kernels: CrfKernels) -> Floats:
+    height, width = image.shape[:2]
+    model = dense.DenseCRF2D(width, height, len(unary))
+    model.setUnaryEnergy(np.ascontiguousarray(unary, np.float32))
+    model.addPairwiseGaussian(sxy=kernels.gaussian_sxy, compat=kernels.gaussian_weight)
+    model.addPairwiseBilateral(
+        sxy=kernels.bilateral_sxy,
+        srgb=kernels.bilateral_srgb,
+        rgbim=np.ascontiguousarray(image),
+        compat=kernels.bilateral_weight,
+    )
+    marginals = np.asarray(model.inference(kernels.iterations), np.float32)
+    return marginals.reshape(-1, height, width)

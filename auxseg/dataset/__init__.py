@@ -1,0 +1,1 @@
+"""Datasets: importers, the index, and the built-in demo."""

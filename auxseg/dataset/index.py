@@ -1,0 +1,109 @@
+"""The dataset index: ids, splits, image-level labels, and the digest of every photograph.
+
+Every later step finds its images through the index. The digest makes an image that changed behind
+DVC's back an error instead of a silent difference. Masks are not in it: see ``masks.py``.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+TABLE = "index.csv"
+DESCRIPTION = "dataset.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image; ``labels`` are class numbers 0..K-1, ``path`` is relative to the root."""
+
+    id: str
+    split: str
+    example: bool
+    path: str
+    sha256: str
+    width: int
+    height: int
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Index:
+    """All images of a dataset; ``classes`` are the K foreground classes in label order."""
+
+    format: str
+    root: Path
+    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+    def split(self, name: str) -> list[Entry]:
+        """Entries of ``train`` or ``val`` in index order."""
+        return [entry for entry in self.entries if entry.split == name]
+
+    def examples(self) -> list[Entry]:
+        """The training images that are shown in plots."""
+        return [entry for entry in self.entries if entry.example]
+
+    def label_vector(self, entry: Entry) -> npt.NDArray[np.float32]:
+        """Image-level labels as (K,) of 0 and 1."""
+        vector = np.zeros(len(self.classes), np.float32)
+        vector[list(entry.labels)] = 1
+        return vector
+
+    def read_image(self, entry: Entry) -> npt.NDArray[np.uint8]:
+        """Read a photograph as (H, W, 3); ValueError if it is not the one that was indexed."""
+        path = self.root / entry.path
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise ValueError(f"{path}: changed since it was indexed; run `dvc repro` again")
+        return decode(data)
+
+
+def decode(data: bytes) -> npt.NDArray[np.uint8]:
+    """Encoded photograph → (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def write_index(folder: Path, index: Index) -> None:
+    """Write the index as a CSV table and a JSON description into ``folder``."""
+    rows = [
+        {**vars(entry), "labels": ";".join(index.classes[label] for label in entry.labels)}
+        for entry in index.entries
+    ]
+    pd.DataFrame(rows).to_csv(folder / TABLE, index=False)
+    description = {
+        "format": index.format,
+        "root": index.root.as_posix(),
+        "classes": list(index.classes),
+    }
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
+
+
+def read_index(folder: Path) -> Index:
+    """Read what ``write_index`` wrote."""
+    description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    classes = tuple(description["classes"])
+    number = {name: value for value, name in enumerate(classes)}
+    # Ids such as `2011_000304` or `NA` must stay text.
+    text = {"id": str, "split": str, "path": str, "sha256": str, "labels": str}
+    table = pd.read_csv(folder / TABLE, dtype=text, keep_default_na=False)
+    entries = tuple(
+        Entry(
+            id=row["id"],
+            split=row["split"],
+            example=bool(row["example"]),
+            path=row["path"],
+            sha256=row["sha256"],
+            width=int(row["width"]),
+            height=int(row["height"]),
+            labels=tuple(number[name] for name in row["labels"].split(";") if name),
+        )
+        for row in table.to_dict("records")
+    )
+    return Index(description["format"], Path(description["root"]), classes, entries)

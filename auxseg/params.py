@@ -1,0 +1,218 @@
+"""The parameters of the pipeline: what ``params.yaml`` may hold, checked before any work.
+
+There are no defaults here: every value stands in ``params.yaml``, so this module can refuse a
+value but never change a result.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML, YAMLError
+
+MAX_ROUNDS = 6
+OUTPUT_STRIDE = 8
+
+AffinityMode = Literal["dual", "pairwise", "none"]
+BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Scales = Annotated[list[Annotated[float, Field(ge=0.1, le=4)]], Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Demo(Section):
+    """The built-in dataset."""
+
+    seed: Annotated[int, Field(ge=0)]
+    train_images: Annotated[int, Field(ge=2)]
+    val_images: Annotated[int, Field(ge=1)]
+    min_side: Annotated[int, Field(ge=32)]
+    max_side: Annotated[int, Field(ge=32, le=1024)]
+
+
+class Geodesic(Section):
+    """Training-free saliency from geodesic distances over superpixels."""
+
+    superpixels: Annotated[int, Field(ge=10)]
+    compactness: Positive
+
+
+class Dataset(Section):
+    """Which images to use; ``train`` and ``val`` name lists in ImageSets/Segmentation."""
+
+    format: Literal["voc"]
+    root: Annotated[str, Field(min_length=1)]
+    classes: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=254)]
+    train: Annotated[str, Field(min_length=1)]
+    val: Annotated[str, Field(min_length=1)]
+    examples: Count
+
+
+class Saliency(Section):
+    """The folder of imported saliency maps, ``<id>.png``."""
+
+    root: Annotated[str, Field(min_length=1)]
+
+
+class Network(Section):
+    """Backbone of the classifier and of every round's network."""
+
+    backbone: BackboneName
+    weights: Annotated[str, Field(min_length=1)]
+    freeze_batchnorm: bool
+
+
+class Augment(Section):
+    """Random scale, mirror and crop of training images; ``crop`` is 8n+1 pixels."""
+
+    scale: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    mirror: Fraction
+    jitter: Fraction
+    crop: Annotated[int, Field(ge=33)]
+
+    @field_validator("crop")
+    @classmethod
+    def _fits_the_stride(cls, crop: int) -> int:
+        if (crop - 1) % OUTPUT_STRIDE:
+            below = crop - (crop - 1) % OUTPUT_STRIDE
+            raise ValueError(f"8n+1 is needed, such as {below} or {below + OUTPUT_STRIDE}")
+        return crop
+
+    @field_validator("scale")
+    @classmethod
+    def _is_ordered(cls, scale: list[float]) -> list[float]:
+        if scale[0] > scale[1]:
+            raise ValueError("[smallest, largest] is needed")
+        return scale
+
+
+class Schedule(Section):
+    """SGD with polynomial decay (power 0.9); the heads learn ``head_factor`` times faster."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    head_factor: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NotNegative
+
+
+class ClassifierParams(Section):
+    """Training of round 0's classifier."""
+
+    augment: Augment
+    schedule: Schedule
+
+
+class CamParams(Section):
+    """Multi-scale class activation maps."""
+
+    scales: Scales
+    mirror: bool
+
+
+class PseudoLabelParams(Section):
+    """Fusion of CAM and saliency into labels: above a threshold means object."""
+
+    cam_threshold: Fraction
+    saliency_threshold: Fraction
+
+
+class LossWeights(Section):
+    """Weights of the five losses; ``refined`` are the predictions after the affinity."""
+
+    classification: NotNegative
+    segmentation: NotNegative
+    segmentation_refined: NotNegative
+    saliency: NotNegative
+    saliency_refined: NotNegative
+
+
+class TrainParams(Section):
+    """Training of a round's network, and how many rounds there are."""
+
+    stages: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
+    affinity: AffinityMode
+    whitening: bool
+    augment: Augment
+    schedule: Schedule
+    losses: LossWeights
+
+
+class CrfKernels(Section):
+    """Dense CRF: σ of position in pixels, σ of colour in grey levels, weights, iterations."""
+
+    gaussian_sxy: Positive
+    gaussian_weight: NotNegative
+    bilateral_sxy: Positive
+    bilateral_srgb: Positive
+    bilateral_weight: NotNegative
+    iterations: Count
+
+
+class SaliencyCrf(CrfKernels):
+    """Two-label CRF of the saliency update; τ softens its unary."""
+
+    tau: Positive
+
+
+class Predict(Section):
+    """Scales of the segmentation at test time."""
+
+    scales: Scales
+    mirror: bool
+
+
+class Params(Section):
+    """The whole of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0)]
+    demo: Demo
+    geodesic: Geodesic
+    dataset: Dataset
+    saliency: Saliency
+    network: Network
+    classifier: ClassifierParams
+    cam: CamParams
+    pseudo_labels: PseudoLabelParams
+    train: TrainParams
+    saliency_crf: SaliencyCrf
+    predict: Predict
+    crf: CrfKernels
+
+
+class ParamsError(ValueError):
+    """``params.yaml`` cannot be used; the message has one line per problem."""
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check all parameters; ParamsError names key, value and what is allowed."""
+    try:
+        # The same YAML 1.2 reader as DVC: `1e-3` is a number, `no` a string.
+        values = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ParamsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(path, problem) for problem in error.errors()]
+        raise ParamsError("\n".join(lines)) from error
+
+
+def _describe(path: Path, problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: {key}: unknown key (its value is {problem['input']!r})"
+    if problem["type"] == "missing":
+        return f"{path}: {key}: missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{path}: {key} = {problem['input']!r}: {message[0].lower()}{message[1:]}"

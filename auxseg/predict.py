@@ -1,0 +1,40 @@
+"""Predictions for photographs: what the networks say at test time, without any label."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from auxseg.artifacts import Arrays
+from auxseg.images import grid_size, network_input, resize_maps, unmirror
+from auxseg.networks.auxsegnet import AuxSegNet, Outputs
+from auxseg.networks.classifier import Classifier
+from auxseg.params import Predict
+
+
+@torch.inference_mode()
+def predict(
+    network: Classifier | AuxSegNet,
+    image: npt.NDArray[np.uint8],
+    params: Predict,
+    device: torch.device,
+) -> Arrays:
+    """Mean of the outputs over scales and mirror images, on the grid of scale 1.
+
+    Returns ``classification`` (K,) float32 logits, and from an AuxSegNet ``segmentation``
+    (K+1, h, w) float16 logits and ``saliency`` (h, w) float16 probabilities, both refined.
+    """
+    size = grid_size(*image.shape[:2])
+    classification, segmentation, saliency = [], [], []
+    for scale in params.scales:
+        outputs = network(network_input(image, scale, params.mirror).to(device))
+        if not isinstance(outputs, Outputs):
+            classification.append(outputs.logits.mean(0))
+            continue
+        classification.append(outputs.classification.logits.mean(0))
+        segmentation.append(resize_maps(unmirror(outputs.segmentation_refined).mean(0), size))
+        saliency.append(resize_maps(unmirror(outputs.saliency_refined.sigmoid()).mean(0), size)[0])
+    arrays: Arrays = {"classification": torch.stack(classification).mean(0).cpu().numpy()}
+    if segmentation:
+        arrays["segmentation"] = torch.stack(segmentation).mean(0).half().cpu().numpy()
+        arrays["saliency"] = torch.stack(saliency).mean(0).half().cpu().numpy()
+    return arrays

@@ -1,0 +1,127 @@
+"""Scores of a round's artifacts against the ground truth."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from auxseg import metrics
+from auxseg.artifacts import Shards, read_grey, read_labels
+from auxseg.dataset.index import Entry, Index
+from auxseg.dataset.masks import read_mask
+from auxseg.images import to_pixels
+
+Scores = dict[str, float]
+
+
+def masks(index: Index, split: str) -> Iterator[tuple[Entry, npt.NDArray[np.uint8]]]:
+    """The entries of a split that have a mask, with it."""
+    for entry in index.split(split):
+        mask = read_mask(index, entry)
+        if mask is not None:
+            yield entry, mask
+
+
+def confusion(index: Index, split: str, labels: Path) -> npt.NDArray[np.int64]:
+    """Confusion matrix (C, C + 1) of the label maps ``<id>.png`` in a folder."""
+    pairs = ((mask, read_labels(labels / f"{e.id}.png")) for e, mask in masks(index, split))
+    return _sum(pairs, len(index.classes) + 1)
+
+
+def predicted_confusion(index: Index, prediction: Shards) -> npt.NDArray[np.int64]:
+    """Confusion matrix (C, C + 1) of the stored segmentation logits of the validation images."""
+    pairs = (
+        (mask, to_pixels(prediction[e.id]["segmentation"], mask.shape).argmax(0))
+        for e, mask in masks(index, "val")
+    )
+    return _sum(pairs, len(index.classes) + 1)
+
+
+def score_pseudo_labels(index: Index, folder: Path) -> Scores:
+    """Scores of pseudo labels: ignored pixels count as wrong, except in ``labelled_miou``."""
+    counts = confusion(index, "train", folder)
+    return {
+        "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
+        "labelled_miou": metrics.mean_over_classes(
+            metrics.iou_by_class(metrics.labelled_only(counts))
+        ),
+        "coverage": metrics.coverage(counts),
+        "precision": metrics.mean_over_classes(metrics.precision_by_class(counts)),
+        "recall": metrics.mean_over_classes(metrics.recall_by_class(counts)),
+    }
+
+
+def score_segmentation(counts: npt.NDArray[np.int64]) -> Scores:
+    """Mean IoU and pixel accuracy of a confusion matrix."""
+    return {
+        "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
+        "pixel_accuracy": metrics.pixel_accuracy(counts),
+    }
+
+
+def score_saliency(index: Index, folder: Path) -> Scores:
+    """MAE and F-beta of the training images' saliency maps."""
+    return _saliency((mask, read_grey(folder / f"{e.id}.png")) for e, mask in masks(index, "train"))
+
+
+def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:
+    """MAE and F-beta of the stored saliency of the validation images."""
+
+    def maps() -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+        for entry, mask in masks(index, "val"):
+            saliency = to_pixels(prediction[entry.id]["saliency"][None], mask.shape)[0]
+            yield mask, (saliency * 255).round().astype(np.uint8)
+
+    return _saliency(maps())
+
+
+def score_classification(index: Index, prediction: Shards) -> Scores:
+    """Mean average precision of the image-level classes of the validation images."""
+    entries = index.split("val")
+    logits = np.stack([prediction[entry.id]["classification"] for entry in entries])
+    targets = np.stack([index.label_vector(entry) for entry in entries]) > 0
+    return {"map": metrics.mean_average_precision(logits, targets)}
+
+
+def score_round(
+    index: Index, pseudo_labels: Path, saliency: Path, prediction: Path
+) -> dict[str, Scores]:
+    """All scores of one round, in groups. Round 0 has no segmentation to score yet."""
+    shards = Shards(prediction)
+    scores = {
+        "pseudo_labels": score_pseudo_labels(index, pseudo_labels),
+        "saliency": score_saliency(index, saliency),
+        "classifier": score_classification(index, shards),
+    }
+    if "segmentation" in shards[index.split("val")[0].id]:
+        scores["val"] = score_segmentation(predicted_confusion(index, shards))
+        scores["val_saliency"] = score_predicted_saliency(index, shards)
+    return scores
+
+
+def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
+    """One row of the table of rounds: ``round`` and a column ``<group>.<score>`` each."""
+    row: dict[str, float] = {"round": number}
+    for group, values in scores.items():
+        row |= {f"{group}.{name}": round(value, 6) for name, value in values.items()}
+    return pd.DataFrame([row])
+
+
+def _sum(
+    pairs: Iterable[tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]], classes: int
+) -> npt.NDArray[np.int64]:
+    total = np.zeros((classes, classes + 1), np.int64)
+    for truth, labels in pairs:
+        total += metrics.confusion_matrix(truth, labels, classes)
+    return total
+
+
+def _saliency(
+    pairs: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]],
+) -> Scores:
+    score = metrics.SaliencyScore()
+    for truth, saliency in pairs:
+        score.update(truth, saliency)
+    return {"mae": score.mae, "f_beta": score.f_beta, "max_f_beta": score.max_f_beta}

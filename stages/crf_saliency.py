@@ -1,0 +1,32 @@
+"""Update the saliency maps: mean of the network's and the imported map, then a dense CRF."""
+
+from pathlib import Path
+
+import numpy as np
+
+from auxseg.artifacts import Shards, new_folder, read_grey, write_grey
+from auxseg.crf import saliency_crf
+from auxseg.dataset.index import read_index
+from auxseg.images import to_pixels
+from auxseg.params import load_params
+from auxseg.progress import track
+from stages import run
+
+
+def main(dataset: Path, refined: Path, imported: Path, out: Path) -> None:
+    """Combine REFINED with the IMPORTED maps for the training images of DATASET into OUT."""
+    params = load_params().saliency_crf
+    index = read_index(dataset)
+    entries = index.split("train")
+    shards = Shards(refined)
+    with new_folder(out) as folder:
+        for entry in track(entries, "saliency CRF", len(entries)):
+            name = f"{entry.id}.png"
+            predicted = to_pixels(shards[entry.id]["saliency"][None], (entry.height, entry.width))
+            mean = (predicted[0] + read_grey(imported / name) / 255) / 2
+            updated = saliency_crf(index.read_image(entry), mean.astype(np.float32), params)
+            write_grey(folder / name, (updated * 255).round().astype(np.uint8))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""Write the built-in demo dataset in PASCAL VOC layout."""
+
+from pathlib import Path
+
+from auxseg.artifacts import new_folder
+from auxseg.dataset.demo import write_demo
+from auxseg.params import load_params
+from stages import run
+
+
+def main(out: Path) -> None:
+    """Generate the demo into OUT."""
+    demo = load_params().demo
+    with new_folder(out) as folder:
+        write_demo(
+            folder,
+            seed=demo.seed,
+            train_images=demo.train_images,
+            val_images=demo.val_images,
+            min_side=demo.min_side,
+            max_side=demo.max_side,
+        )
+
+
+if __name__ == "__main__":
+    run(main)

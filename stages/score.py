@@ -1,0 +1,42 @@
+"""Score one round against the ground truth and append it to the tables of the rounds before."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from auxseg.artifacts import new_folder
+from auxseg.curves import read_curves
+from auxseg.dataset.index import read_index
+from auxseg.scoring import round_row, score_round
+from stages import run
+
+ROUNDS = "rounds.csv"
+CURVES = "training.csv"
+
+
+def main(
+    dataset: Path,
+    out: Path,
+    round_: Annotated[int, typer.Option("--round")],
+    model: Annotated[Path, typer.Option(help="The round's network, for its training curves.")],
+    pseudo_labels: Annotated[Path, typer.Option(help="Label maps of the training images.")],
+    saliency: Annotated[Path, typer.Option(help="Saliency maps of the training images.")],
+    prediction: Annotated[Path, typer.Option(help="Predictions of the validation images.")],
+    previous: Annotated[Path | None, typer.Option(help="Scores of the round before.")] = None,
+) -> None:
+    """Write the scores and training curves of all rounds up to this one to OUT."""
+    index = read_index(dataset)
+    scores = score_round(index, pseudo_labels, saliency, prediction)
+    rounds, curves = [round_row(round_, scores)], [read_curves(model, round_)]
+    if previous is not None:
+        rounds.insert(0, pd.read_csv(previous / ROUNDS))
+        curves.insert(0, pd.read_csv(previous / CURVES))
+    with new_folder(out) as folder:
+        pd.concat(rounds).to_csv(folder / ROUNDS, index=False)
+        pd.concat(curves).to_csv(folder / CURVES, index=False)
+
+
+if __name__ == "__main__":
+    run(main)

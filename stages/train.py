@@ -1,0 +1,55 @@
+"""Train the network of one round on the pseudo labels and saliency of the round before."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auxseg.artifacts import new_folder
+from auxseg.dataset.augment import Labels, TrainingSet
+from auxseg.dataset.index import read_index
+from auxseg.losses import round_losses
+from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.networks.checkpoint import Description, build_network, save_network, start_from
+from auxseg.params import load_params
+from auxseg.training import fit, seed_everything
+from stages import run
+
+
+def main(
+    dataset: Path,
+    out: Path,
+    round_: Annotated[int, typer.Option("--round")],
+    previous: Annotated[Path, typer.Option(help="Network to start from.")],
+    pseudo_labels: Annotated[Path, typer.Option(help="Folder of label maps.")],
+    saliency: Annotated[Path, typer.Option(help="Folder of saliency maps.")],
+) -> None:
+    """Train on the training images of DATASET, write the network and its curves to OUT."""
+    params = load_params()
+    seed, network = params.seed, params.network
+    affinity, whitening = params.train.affinity, params.train.whitening
+    augment, schedule, losses = params.train.augment, params.train.schedule, params.train.losses
+    index = read_index(dataset)
+    seed = seed_everything(seed, round_)
+    description = Description(
+        "auxsegnet",
+        network.backbone,
+        len(index.classes),
+        network.freeze_batchnorm,
+        affinity,
+        # Whitening belongs to the dual form; the published pairwise affinity has none.
+        whitening and affinity == "dual",
+    )
+    model = build_network(description)
+    assert isinstance(model, AuxSegNet)
+    start_from(model, previous)
+    images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))
+    with new_folder(out) as folder:
+        criterion = partial(round_losses, weights=losses)
+        fit(model, images, criterion, schedule, folder / "curves", f"round {round_}")
+        save_network(folder, model, description)
+
+
+if __name__ == "__main__":
+    run(main)
