@@ -19,7 +19,9 @@ def segmentation_crf(
     return _infer(image, unary_from_softmax(probabilities), kernels)
 
 
-def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: SaliencyCrf) -> Floats:
+def saliency_crf(
+    image: npt.NDArray[np.uint8], saliency: Floats, params: SaliencyCrf
+) -> Floats:
     """Refine the foreground probability (H, W); the unary is the published code's.
 
     ``-log(p + ε) / (τ · sigmoid(p))`` for p = background and foreground probability.
@@ -31,7 +33,9 @@ def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: Salienc
     return foreground
 
 
-def _infer(image: npt.NDArray[np.uint8], unary: npt.NDArray[np.floating], kernels: CrfKernels) -> Floats:
+def _infer(
+    image: npt.NDArray[np.uint8], unary: npt.NDArray[np.floating], kernels: CrfKernels
+) -> Floats:
     height, width = image.shape[:2]
     model = dense.DenseCRF2D(width, height, len(unary))
     model.setUnaryEnergy(np.ascontiguousarray(unary, np.float32))

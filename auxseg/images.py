@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from auxseg.networks.backbones import OUTPUT_STRIDE
-
+OUTPUT_STRIDE = 8  # of every backbone
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -50,8 +49,12 @@ def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return resized if maps.ndim == 4 else resized[0]
 
 
-def to_pixels(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Feature maps (C, h, w) of any float type → (C, H, W) float32."""
+def to_pixels(
+    maps: npt.NDArray[np.floating], size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Feature maps (C, h, w) of any float type → (C, H, W) float32; C may be 0."""
+    if not len(maps):
+        return np.zeros((0, *size), np.float32)
     pixels: npt.NDArray[np.float32] = resize_maps(
         torch.from_numpy(maps.astype(np.float32)), size
     ).numpy()

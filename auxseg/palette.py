@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+IGNORE = 255  # the label of pixels that do not count
+
 
 def voc_palette() -> npt.NDArray[np.uint8]:
     """Return the standard PASCAL VOC colour map.

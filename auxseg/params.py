@@ -14,7 +14,9 @@ MAX_ROUNDS = 6
 OUTPUT_STRIDE = 8
 
 AffinityMode = Literal["dual", "pairwise", "none"]
-BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
+BackboneName = Literal[
+    "resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"
+]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -35,8 +37,8 @@ class Demo(Section):
     seed: Annotated[int, Field(ge=0)]
     train_images: Annotated[int, Field(ge=2)]
     val_images: Annotated[int, Field(ge=1)]
-    min_side: Annotated[int, Field(ge=32)]
-    max_side: Annotated[int, Field(ge=32, le=1024)]
+    min_side: Annotated[int, Field(ge=80)]
+    max_side: Annotated[int, Field(ge=81, le=1024)]
 
 
 class Geodesic(Section):
@@ -51,7 +53,9 @@ class Dataset(Section):
 
     format: Literal["voc"]
     root: Annotated[str, Field(min_length=1)]
-    classes: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=254)]
+    classes: Annotated[
+        list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=254)
+    ]
     train: Annotated[str, Field(min_length=1)]
     val: Annotated[str, Field(min_length=1)]
     examples: Count
@@ -84,7 +88,9 @@ class Augment(Section):
     def _fits_the_stride(cls, crop: int) -> int:
         if (crop - 1) % OUTPUT_STRIDE:
             below = crop - (crop - 1) % OUTPUT_STRIDE
-            raise ValueError(f"8n+1 is needed, such as {below} or {below + OUTPUT_STRIDE}")
+            raise ValueError(
+                f"8n+1 is needed, such as {below} or {below + OUTPUT_STRIDE}"
+            )
         return crop
 
     @field_validator("scale")
@@ -200,7 +206,9 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         # The same YAML 1.2 reader as DVC: `1e-3` is a number, `no` a string.
         values = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ParamsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        raise ParamsError(
+            f"{path}: cannot be read: {' '.join(str(error).split())}"
+        ) from error
     try:
         return Params.model_validate(values)
     except ValidationError as error:

@@ -31,9 +31,15 @@ def predict(
             classification.append(outputs.logits.mean(0))
             continue
         classification.append(outputs.classification.logits.mean(0))
-        segmentation.append(resize_maps(unmirror(outputs.segmentation_refined).mean(0), size))
-        saliency.append(resize_maps(unmirror(outputs.saliency_refined.sigmoid()).mean(0), size)[0])
-    arrays: Arrays = {"classification": torch.stack(classification).mean(0).cpu().numpy()}
+        segmentation.append(
+            resize_maps(unmirror(outputs.segmentation_refined).mean(0), size)
+        )
+        saliency.append(
+            resize_maps(unmirror(outputs.saliency_refined.sigmoid()).mean(0), size)[0]
+        )
+    arrays: Arrays = {
+        "classification": torch.stack(classification).mean(0).cpu().numpy()
+    }
     if segmentation:
         arrays["segmentation"] = torch.stack(segmentation).mean(0).half().cpu().numpy()
         arrays["saliency"] = torch.stack(saliency).mean(0).half().cpu().numpy()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from auxseg.metrics import IGNORE
+from auxseg.palette import IGNORE
 
 
 def fuse(

@@ -1,5 +1,6 @@
 """One training loop for the classifier and for the network of every round."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,9 +11,9 @@ from dvclive import Live
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from auxseg.dataset.augment import EpochBatches, Sample, TrainingSet
-from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.classifier import Classifier
+from auxseg.dataset.augment import EpochBatches, TrainingSet
+from auxseg.losses import Batch
+from auxseg.networks.network import Network
 from auxseg.params import Schedule
 from auxseg.progress import track
 from auxseg.runtime import device, loader_workers
@@ -23,9 +24,9 @@ Out = TypeVar("Out")
 
 
 def fit(
-    network: Classifier | AuxSegNet,
+    network: Network,
     dataset: TrainingSet,
-    losses: Callable[[Out, Sample], dict[str, Tensor]],
+    losses: Callable[[Out, Batch], dict[str, Tensor]],
     schedule: Schedule,
     curves: Path,
     description: str,
@@ -38,9 +39,14 @@ def fit(
     """
     target = device()
     network.to(target).train()
-    batches = EpochBatches(len(dataset), schedule.batch_size, schedule.epochs, dataset.seed)
+    batches = EpochBatches(
+        len(dataset), schedule.batch_size, schedule.epochs, dataset.seed
+    )
     loader = DataLoader(
-        dataset, batch_sampler=batches, num_workers=loader_workers(), pin_memory=target.type == "cuda"
+        dataset,
+        batch_sampler=batches,
+        num_workers=loader_workers(),
+        pin_memory=target.type == "cuda",
     )
     optimizer = _optimizer(network, schedule)
     decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, len(batches), POWER)
@@ -48,7 +54,10 @@ def fit(
     with Live(str(curves), save_dvc_exp=False, dvcyaml=None) as live:
         steps = enumerate(track(loader, description, len(batches), "steps"), 1)
         for step, cpu_batch in steps:
-            batch = {name: values.to(target, non_blocking=True) for name, values in cpu_batch.items()}
+            batch = {
+                name: values.to(target, non_blocking=True)
+                for name, values in cpu_batch.items()
+            }
             terms = losses(network(batch["image"]), batch)
             loss = torch.stack(list(terms.values())).sum()
             optimizer.zero_grad(set_to_none=True)
@@ -56,7 +65,9 @@ def fit(
             optimizer.step()
             decay.step()
             for name, value in {"total": loss, **terms}.items():
-                sums[name] = sums.get(name, torch.zeros((), device=target)) + value.detach()
+                sums[name] = (
+                    sums.get(name, torch.zeros((), device=target)) + value.detach()
+                )
             if step % batches.steps == 0:
                 _log_epoch(live, sums, batches.steps, decay.get_last_lr()[0])
                 sums = {}
@@ -69,7 +80,7 @@ def seed_everything(seed: int, round_: int) -> int:
     return derived
 
 
-def _optimizer(network: Classifier | AuxSegNet, schedule: Schedule) -> torch.optim.SGD:
+def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
     """SGD; everything outside of the backbone learns faster."""
     backbone = [p for p in network.backbone.parameters() if p.requires_grad]
     known = {id(p) for p in network.backbone.parameters()}
@@ -86,7 +97,7 @@ def _optimizer(network: Classifier | AuxSegNet, schedule: Schedule) -> torch.opt
 def _log_epoch(live: Live, sums: dict[str, Tensor], steps: int, rate: float) -> None:
     for name, value in sums.items():
         mean = float(value) / steps
-        if mean != mean or mean == float("inf"):
+        if not math.isfinite(mean):
             raise FloatingPointError(
                 f"the {name} loss is {mean} in epoch {live.step}: lower the learning rate"
             )

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from auxseg.artifacts import Arrays, new_folder, write_shards
 from auxseg.dataset.index import read_index
-from auxseg.networks.checkpoint import load_network
+from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.network import load_network
 from auxseg.params import load_params
 from auxseg.predict import predict
 from auxseg.progress import track
@@ -18,7 +20,7 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     params = load_params().predict
     index = read_index(dataset)
     entries = index.split("val") + index.examples()
-    network = load_network(model).to(device())
+    network = load_network(model, Classifier, AuxSegNet).to(device())
 
     def outputs() -> Iterator[tuple[str, Arrays]]:
         for entry in track(entries, "predict", len(entries)):

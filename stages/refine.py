@@ -7,7 +7,7 @@ from auxseg.artifacts import Arrays, new_folder, write_shards
 from auxseg.cam import class_maps
 from auxseg.dataset.index import read_index
 from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.checkpoint import load_network
+from auxseg.networks.network import load_network
 from auxseg.params import load_params
 from auxseg.progress import track
 from auxseg.refine import refine
@@ -20,8 +20,7 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     params = load_params().cam
     index = read_index(dataset)
     entries = index.split("train")
-    network = load_network(model).to(device())
-    assert isinstance(network, AuxSegNet)
+    network = load_network(model, AuxSegNet).to(device())
 
     def maps() -> Iterator[tuple[str, Arrays]]:
         for entry in track(entries, "refine", len(entries)):

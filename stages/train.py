@@ -9,9 +9,8 @@ import typer
 from auxseg.artifacts import new_folder
 from auxseg.dataset.augment import Labels, TrainingSet
 from auxseg.dataset.index import read_index
-from auxseg.losses import round_losses
-from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.checkpoint import Description, build_network, save_network, start_from
+from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.networks.network import save_network, start_from
 from auxseg.params import load_params
 from auxseg.training import fit, seed_everything
 from stages import run
@@ -27,13 +26,19 @@ def main(
 ) -> None:
     """Train on the training images of DATASET, write the network and its curves to OUT."""
     params = load_params()
-    seed, network = params.seed, params.network
-    affinity, whitening = params.train.affinity, params.train.whitening
-    augment, schedule, losses = params.train.augment, params.train.schedule, params.train.losses
+    network, affinity, whitening = (
+        params.network,
+        params.train.affinity,
+        params.train.whitening,
+    )
+    augment, schedule, losses = (
+        params.train.augment,
+        params.train.schedule,
+        params.train.losses,
+    )
     index = read_index(dataset)
-    seed = seed_everything(seed, round_)
-    description = Description(
-        "auxsegnet",
+    seed = seed_everything(params.seed, round_)
+    model = AuxSegNet(
         network.backbone,
         len(index.classes),
         network.freeze_batchnorm,
@@ -41,14 +46,12 @@ def main(
         # Whitening belongs to the dual form; the published pairwise affinity has none.
         whitening and affinity == "dual",
     )
-    model = build_network(description)
-    assert isinstance(model, AuxSegNet)
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))
     with new_folder(out) as folder:
         criterion = partial(round_losses, weights=losses)
         fit(model, images, criterion, schedule, folder / "curves", f"round {round_}")
-        save_network(folder, model, description)
+        save_network(folder, model)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ from auxseg.metrics import (
 ON_RANDOM_DATA = pytest.mark.parametrize("seed", range(8))
 
 
-def labels(rng: np.random.Generator, classes: int, ignored: float) -> npt.NDArray[np.uint8]:
+def labels(
+    rng: np.random.Generator, classes: int, ignored: float
+) -> npt.NDArray[np.uint8]:
     drawn = rng.integers(0, classes, (9, 11), dtype=np.uint8)
     drawn[rng.random(drawn.shape) < ignored] = IGNORE
     return drawn
@@ -44,7 +46,9 @@ def test_label_scores_are_those_of_scikit_learn(seed: int, classes: int) -> None
     t, p = truth[truth != IGNORE], prediction[truth != IGNORE]
     present = np.union1d(t, p)
 
-    assert np.array_equal(confusion[:, :-1], sk.confusion_matrix(t, p, labels=range(classes)))
+    assert np.array_equal(
+        confusion[:, :-1], sk.confusion_matrix(t, p, labels=range(classes))
+    )
     assert not confusion[:, -1].any()
     assert pixel_accuracy(confusion) == pytest.approx(sk.accuracy_score(t, p))
     assert iou_by_class(confusion)[present] == pytest.approx(
@@ -57,7 +61,9 @@ def test_label_scores_are_those_of_scikit_learn(seed: int, classes: int) -> None
         (precision_by_class, sk.precision_score),
         (recall_by_class, sk.recall_score),
     ):
-        expected = theirs(t, p, labels=range(classes), average=None, zero_division=np.nan)
+        expected = theirs(
+            t, p, labels=range(classes), average=None, zero_division=np.nan
+        )
         assert ours(confusion) == pytest.approx(expected, nan_ok=True)
 
 
@@ -74,7 +80,9 @@ def test_ignored_predictions_are_wrong_or_left_out_as_asked(seed: int) -> None:
         sk.jaccard_score(t, p, labels=range(5), average=None)
     )
     assert iou_by_class(labelled_only(confusion)) == pytest.approx(
-        sk.jaccard_score(truth[labelled], prediction[labelled], labels=range(5), average=None)
+        sk.jaccard_score(
+            truth[labelled], prediction[labelled], labels=range(5), average=None
+        )
     )
     assert coverage(confusion) == pytest.approx(labelled.sum() / true.sum())
 
@@ -163,15 +171,14 @@ def test_saliency_scores_are_those_of_scikit_learn(seed: int) -> None:
         maps.append(saliency[counted])
         errors.append(np.abs(maps[-1] / 255 - truths[-1]).mean())
     objects, values = np.concatenate(truths), np.concatenate(maps)
-
     precision, recall, _ = sk.precision_recall_curve(objects, values)
+    hit = recall > 0
+    f_beta = 1.3 * precision[hit] * recall[hit] / (0.3 * precision[hit] + recall[hit])
 
     assert score.mae == pytest.approx(np.mean(errors))
     assert score.f_beta == pytest.approx(
         sk.fbeta_score(objects, values / 255 > 1 / 2, beta=math.sqrt(0.3))
     )
-    hit = recall > 0
-    f_beta = 1.3 * precision[hit] * recall[hit] / (0.3 * precision[hit] + recall[hit])
     assert score.max_f_beta == pytest.approx(f_beta.max())
 
 
@@ -191,7 +198,9 @@ def test_saliency_error_is_a_mean_over_images_not_over_pixels() -> None:
 
 def test_saliency_scores_of_nothing_are_nan() -> None:
     score = SaliencyScore()
-    assert all(math.isnan(value) for value in (score.mae, score.f_beta, score.max_f_beta))
+    assert all(
+        math.isnan(value) for value in (score.mae, score.f_beta, score.max_f_beta)
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +215,9 @@ def test_saliency_that_is_no_8_bit_map_is_refused(
 
 @ON_RANDOM_DATA
 @pytest.mark.parametrize(("size", "levels"), [(1, 1), (40, 5), (60, 1000)])
-def test_average_precision_is_that_of_scikit_learn(seed: int, size: int, levels: int) -> None:
+def test_average_precision_is_that_of_scikit_learn(
+    seed: int, size: int, levels: int
+) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, levels, size) / levels  # few levels give many equal scores
     targets = rng.random(size) < 0.4
@@ -214,11 +225,15 @@ def test_average_precision_is_that_of_scikit_learn(seed: int, size: int, levels:
     assert average_precision(scores, targets) == pytest.approx(
         sk.average_precision_score(targets, scores)
     )
-    assert average_precision(scores, targets.astype(np.uint8)) == average_precision(scores, targets)
+    assert average_precision(scores, targets.astype(np.uint8)) == average_precision(
+        scores, targets
+    )
 
 
 def test_average_precision_counted_by_hand() -> None:
-    assert average_precision(np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1])) == pytest.approx(5 / 6)
+    assert average_precision(
+        np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1])
+    ) == pytest.approx(5 / 6)
     assert average_precision(np.array([0.5, 0.5]), np.array([1, 0])) == 1 / 2
 
 

@@ -35,7 +35,9 @@ def test_labels_are_shown_in_the_palette_s_colours() -> None:
     assert colour(labels).tolist() == [[[0, 0, 0], RED], [GREEN, [224, 224, 192]]]
 
 
-def test_an_overlay_leaves_the_background_as_it_is_and_hatches_what_has_no_label() -> None:
+def test_an_overlay_leaves_the_background_as_it_is_and_hatches_what_has_no_label() -> (
+    None
+):
     image = photo(40, 40)
     labels = np.zeros((40, 40), dtype=np.uint8)
     labels[:20] = 255
@@ -76,8 +78,13 @@ def test_without_a_cam_the_photo_is_shown() -> None:
 
 
 def test_a_panel_sets_tiles_of_one_height_side_by_side() -> None:
-    red, green = np.full((10, 20, 3), RED, np.uint8), np.full((50, 40, 3), GREEN, np.uint8)
-    shown = np.asarray(panel([("photo", red), ("a caption wider than its tile", green)], 100))
+    red, green = (
+        np.full((10, 20, 3), RED, np.uint8),
+        np.full((50, 40, 3), GREEN, np.uint8),
+    )
+    shown = np.asarray(
+        panel([("photo", red), ("a caption wider than its tile", green)], 100)
+    )
     for tile, width in ((RED, 200), (GREEN, 80)):
         rows, columns = np.nonzero((shown == tile).all(axis=-1))
         assert [np.ptp(rows) + 1, np.ptp(columns) + 1] == [100, width]

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from auxseg.artifacts import read_grey, read_labels
 from auxseg.dataset.index import Index
 from auxseg.images import normalise
-from auxseg.metrics import IGNORE
+from auxseg.palette import IGNORE
 from auxseg.params import Augment
 
 SALIENT = 128
@@ -65,7 +65,10 @@ class TrainingSet(Dataset[Sample]):
         if self.labels is not None:
             name = f"{entry.id}.png"
             salient = read_grey(self.labels.saliency / name) >= SALIENT
-            maps = [read_labels(self.labels.segmentation / name), salient.astype(np.uint8)]
+            maps = [
+                read_labels(self.labels.segmentation / name),
+                salient.astype(np.uint8),
+            ]
         image, maps = augmented(self.index.read_image(entry), maps, self.augment, rng)
         sample = {
             "image": normalise(image),
@@ -96,12 +99,16 @@ def augmented(
     left = _offset(size[0], augment.crop, rng)
     photo_crop = _crop(layers[0], top, left, augment.crop, np.array(PADDING, np.uint8))
     ignore = np.array(IGNORE, np.uint8)
-    return photo_crop, [_crop(layer, top, left, augment.crop, ignore) for layer in layers[1:]]
+    return photo_crop, [
+        _crop(layer, top, left, augment.crop, ignore) for layer in layers[1:]
+    ]
 
 
 def _offset(length: int, crop: int, rng: np.random.Generator) -> int:
     """First pixel of the crop; negative where the image is smaller and has to be padded."""
-    return int(rng.integers(min(0, length - crop), max(0, length - crop), endpoint=True))
+    return int(
+        rng.integers(min(0, length - crop), max(0, length - crop), endpoint=True)
+    )
 
 
 def _crop(layer: Bytes, top: int, left: int, crop: int, padding: Bytes) -> Bytes:
@@ -136,6 +143,12 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for epoch in range(self.epochs):
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.images).tolist()
+            order = (
+                np.random.default_rng([self.seed, epoch])
+                .permutation(self.images)
+                .tolist()
+            )
             for start in range(0, self.steps * self.batch_size, self.batch_size):
-                yield [(epoch, number) for number in order[start : start + self.batch_size]]
+                yield [
+                    (epoch, number) for number in order[start : start + self.batch_size]
+                ]

@@ -25,11 +25,11 @@ Pattern = Callable[[Field, Field], Field]
 CLASSES: tuple[str, ...] = ("blicket", "dax", "fep", "toma", "wug", "zup")
 
 FINENESS = 2  # shapes are drawn this much finer than the image, for smooth edges
-SMALLEST = 36  # px; the head of a smaller object would not show its pattern
+SMALLEST = 40  # px; the head of a smaller object would not show its pattern
 COUNTS = (0.05, 0.5, 0.32, 0.13)  # probability of 0, 1, 2 and 3 objects in an image
 # Diameter (of the circle of the same area) as a fraction of the image's smaller side, by the
-# number of objects in the image. The most oblong object of 0.5 just fits.
-DIAMETERS = {1: (0.3, 0.5), 2: (0.28, 0.4), 3: (0.25, 0.35)}
+# number of objects in the image. The most oblong object of 0.51 still fits.
+DIAMETERS = {1: (0.37, 0.51), 2: (0.33, 0.43), 3: (0.3, 0.37)}
 
 
 class Head(NamedTuple):
@@ -42,29 +42,35 @@ class Head(NamedTuple):
 
 WHITE, BLACK = (0.97, 0.97, 0.95), (0.06, 0.06, 0.08)
 HEADS = (
-    Head(0.00, WHITE, lambda x, y: np.sin(4.2 * x)),  # red, stripes
-    Head(0.13, BLACK, lambda x, y: np.cos(4.5 * x) * np.cos(4.5 * y) - 0.35),  # yellow, dots
-    Head(0.36, BLACK, lambda x, y: np.sin(3.6 * x) * np.sin(3.6 * y)),  # green, checks
-    Head(0.51, WHITE, lambda x, y: np.cos(6.3 * np.hypot(x, y)) - 0.1),  # cyan, a ring
-    Head(0.64, WHITE, lambda x, y: 0.22 - np.minimum(abs(x), abs(y))),  # blue, a cross
-    Head(0.86, BLACK, lambda x, y: np.sin(3 * np.arctan2(y, x))),  # magenta, sectors
+    Head(0.00, WHITE, lambda x, _: np.sin(4.2 * x) - 0.3),  # red, stripes
+    Head(
+        0.13, BLACK, lambda x, y: np.cos(4.5 * x) * np.cos(4.5 * y) - 0.3
+    ),  # yellow, dots
+    Head(
+        0.36, BLACK, lambda x, y: np.sin(3.6 * x) * np.sin(3.6 * y) - 0.15
+    ),  # green, checks
+    Head(0.51, WHITE, lambda x, y: np.cos(6.3 * np.hypot(x, y)) - 0.3),  # cyan, a ring
+    Head(0.64, WHITE, lambda x, y: 0.18 - np.minimum(abs(x), abs(y))),  # blue, a cross
+    Head(
+        0.86, BLACK, lambda x, y: np.sin(3 * np.arctan2(y, x)) - 0.3
+    ),  # magenta, sectors
 )
 # Spots of strong colour that mean nothing take the hues between those of the heads.
 STRAY_HUES = (0.06, 0.24, 0.43, 0.75)
 
 # A body is of any weave, over (x, y) in px, in any dye: its dark and its light tone.
 WEAVES: tuple[Pattern, ...] = (
-    lambda x, y: np.sin(0.9 * x),  # ridges
+    lambda x, _: np.sin(0.9 * x),  # ridges
     lambda x, y: np.sin(0.8 * x) * np.sin(0.8 * y),  # basket
     lambda x, y: np.sin(0.7 * x + 1.6 * np.sin(0.5 * y)),  # waves
     lambda x, y: 2 * np.hypot(np.sin(0.45 * x), np.sin(0.45 * y)) - 1.5,  # scales
     lambda x, y: np.sin(0.8 * np.hypot(x, 2.5 * y)),  # wood
 )
 DYES: tuple[tuple[Colour, Colour], ...] = (
-    ((0.46, 0.25, 0.17), (0.76, 0.48, 0.35)),  # rust
+    ((0.38, 0.26, 0.20), (0.68, 0.51, 0.42)),  # brown
     ((0.76, 0.70, 0.60), (0.97, 0.94, 0.88)),  # cream
     ((0.08, 0.08, 0.10), (0.30, 0.29, 0.32)),  # charcoal
-    ((0.32, 0.18, 0.32), (0.58, 0.42, 0.56)),  # plum
+    ((0.32, 0.21, 0.31), (0.57, 0.44, 0.55)),  # plum
     ((0.22, 0.28, 0.40), (0.52, 0.58, 0.70)),  # slate
 )
 
@@ -79,9 +85,9 @@ class Ground(NamedTuple):
 
 
 GROUNDS = (
-    Ground((0.20, 0.33, 0.12), (0.48, 0.60, 0.28), 0.5, 0.8),  # grass
-    Ground((0.64, 0.53, 0.35), (0.88, 0.79, 0.60), 1.5, 0.7),  # sand
-    Ground((0.14, 0.36, 0.46), (0.46, 0.66, 0.72), 4.0, 1.3),  # water
+    Ground((0.24, 0.32, 0.18), (0.48, 0.56, 0.35), 0.5, 0.8),  # grass
+    Ground((0.64, 0.55, 0.41), (0.86, 0.78, 0.63), 1.5, 0.7),  # sand
+    Ground((0.22, 0.36, 0.43), (0.48, 0.62, 0.67), 4.0, 1.3),  # water
     Ground((0.34, 0.34, 0.33), (0.66, 0.65, 0.63), 1.0, 1.1),  # stone
 )
 
@@ -95,7 +101,13 @@ class Scene(NamedTuple):
 
 
 def write_demo(
-    root: Path, *, seed: int, train_images: int, val_images: int, min_side: int, max_side: int
+    root: Path,
+    *,
+    seed: int,
+    train_images: int,
+    val_images: int,
+    min_side: int,
+    max_side: int,
 ) -> None:
     """Write the demo dataset in PASCAL VOC layout below `root`.
 
@@ -106,10 +118,19 @@ def write_demo(
     Raises ValueError for a negative split and for sides that leave no room or no choice.
     """
     if min(train_images, val_images) < 0:
-        raise ValueError(f"negative split: train_images {train_images}, val_images {val_images}")
+        raise ValueError(
+            f"negative split: train_images {train_images}, val_images {val_images}"
+        )
     if not 2 * SMALLEST <= min_side < max_side:
-        raise ValueError(f"need {2 * SMALLEST} <= min_side {min_side} < max_side {max_side}")
-    folders = ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation")
+        raise ValueError(
+            f"need {2 * SMALLEST} <= min_side {min_side} < max_side {max_side}"
+        )
+    folders = (
+        "JPEGImages",
+        "SegmentationClass",
+        "Annotations",
+        "ImageSets/Segmentation",
+    )
     images, masks, annotations, splits = (root / folder for folder in folders)
     for folder in (images, masks, annotations, splits):
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +143,11 @@ def write_demo(
         mask.putpalette(voc_palette().tobytes())
         mask.save(masks / f"{name}.png")
         (annotations / f"{name}.xml").write_text(_annotation(name, scene))
-    members = {"train": names[:train_images], "val": names[train_images:], "trainval": names}
+    members = {
+        "train": names[:train_images],
+        "val": names[train_images:],
+        "trainval": names,
+    }
     for split, chosen in members.items():
         (splits / f"{split}.txt").write_text("".join(f"{name}\n" for name in chosen))
 
@@ -147,7 +172,9 @@ def _annotation(name: str, scene: Scene) -> str:
 
 def _draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
     # Never square: code that swaps the axes must fail, not pass by luck.
-    height, width = rng.choice(np.arange(min_side, max_side + 1), size=2, replace=False).tolist()
+    height, width = rng.choice(
+        np.arange(min_side, max_side + 1), size=2, replace=False
+    ).tolist()
     image = _draw_ground(rng, height, width)
     for _ in range(rng.integers(3, 9)):
         sprite = _draw_distractor(rng)
@@ -163,7 +190,9 @@ def _draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene
         diameter = min(height, width) * rng.uniform(*DIAMETERS[count])
         sprite = _draw_object(rng, HEADS[value - 1], max(diameter, SMALLEST), light)
         cover = sprite[..., 3]
-        for _ in range(50):  # where there is no room, the image does without this object
+        for _ in range(
+            50
+        ):  # where there is no room, the image does without this object
             at = _somewhere(rng, sprite, image)
             if (instances[at] > 0)[cover > 0].mean() < 0.04:
                 _paste(image, sprite, at)
@@ -187,9 +216,13 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
 
     def noise(grain: float, smoothness: float) -> Field:
         # All octaves: white noise, its spectrum weighted by frequency ** -smoothness; in [0, 1].
-        frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width) * grain)
+        frequency = np.hypot(
+            np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width) * grain
+        )
         frequency[0, 0] = np.inf  # no mean
-        spectrum = np.fft.rfft2(rng.standard_normal((height, width))) * frequency**-smoothness
+        spectrum = (
+            np.fft.rfft2(rng.standard_normal((height, width))) * frequency**-smoothness
+        )
         field = np.fft.irfft2(spectrum, s=(height, width))
         return np.asarray(np.clip(0.5 + field / (4 * field.std()), 0, 1))
 
@@ -197,7 +230,9 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
     fills = []
     for choice in rng.choice(len(GROUNDS), size=2, replace=False):
         dark, light, grain, smoothness = GROUNDS[choice]
-        fills.append(_mix(dark, light, noise(grain, smoothness)) + rng.normal(0, 0.02, size=3))
+        fills.append(
+            _mix(dark, light, noise(grain, smoothness)) + rng.normal(0, 0.02, size=3)
+        )
     horizon = rng.uniform(-0.7, 0.7) if rng.random() < 0.35 else -np.inf
     far = y + 0.6 * (noise(1.0, 1.6) - 0.5) < horizon
     slope_y, slope_x = rng.uniform(-0.15, 0.15, size=2)
@@ -208,16 +243,20 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
 def _draw_distractor(rng: np.random.Generator) -> Field:
     """The sprite of a pebble, a stick or a coloured spot: something to see that is no object."""
     kind = rng.integers(3)
-    length, thickness = ((5.0, 3.5), (9.0, 1.0), (3.5, 3.5))[kind] * rng.uniform(0.6, 1.2, size=2)
+    length, thickness = ((5.0, 3.5), (9.0, 1.0), (3.5, 3.5))[kind] * rng.uniform(
+        0.6, 1.2, size=2
+    )
     x, y = _grid(10, rng.uniform(0, 2 * np.pi))
     tone = np.array((0.45, 0.41, 0.36)) * rng.uniform(0.5, 1.5)
     if kind == 2:
-        tone = np.array(colorsys.hsv_to_rgb(rng.choice(STRAY_HUES), 0.8, 0.85))
+        tone = np.array(colorsys.hsv_to_rgb(rng.choice(STRAY_HUES), 0.65, 0.8))
     inside = np.hypot(x / length, y / thickness) < 1
     return _sprite(tone * (1 - 0.05 * y)[..., None], inside)
 
 
-def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: float) -> Field:
+def _draw_object(
+    rng: np.random.Generator, head: Head, diameter: float, light: float
+) -> Field:
     """The sprite of a body of any material, the class's head at one end, lit from angle `light`."""
     radius = diameter / 2
     turn = rng.uniform(0, 2 * np.pi)
@@ -228,11 +267,15 @@ def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: f
     body = distance < 1
     weave = WEAVES[rng.integers(len(WEAVES))]
     threads = np.tanh(2 * weave(*_turn(x, y, rng.uniform(0, np.pi))))
-    colour = _mix(*DYES[rng.integers(len(DYES))], (1 + threads) / 2) + rng.normal(0, 0.02, size=3)
-    colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[..., None]  # rounded towards the rim
+    colour = _mix(*DYES[rng.integers(len(DYES))], (1 + threads) / 2) + rng.normal(
+        0, 0.02, size=3
+    )
+    colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[
+        ..., None
+    ]  # rounded towards the rim
 
-    # The head takes about an eighth of the object, at the end of the body or just inside it.
-    size = radius * np.sqrt(rng.uniform(0.12, 0.16))
+    # The head takes about a seventh of the object, at the end of the body or just inside it.
+    size = radius * np.sqrt(rng.uniform(0.14, 0.18))
     centre = np.interp(0.0, bearings, outline) + rng.uniform(-1.0, 0.4) * size
     u, v = _turn((x - centre) / size, y / size, rng.uniform(0, 2 * np.pi))
     face = np.hypot(u, v) < 1
@@ -254,7 +297,9 @@ def _draw_outline(rng: np.random.Generator, bearings: Field) -> Field:
             rim *= 1 + rng.uniform(0.1, 0.5) / lobes * wave
     elif kind == 2:
         corners = np.linspace(-np.pi, np.pi, rng.integers(5, 9), endpoint=False)
-        rim *= np.interp(bearings, corners, rng.uniform(0.6, 1, len(corners)), period=2 * np.pi)
+        rim *= np.interp(
+            bearings, corners, rng.uniform(0.6, 1, len(corners)), period=2 * np.pi
+        )
     return np.asarray(rim / np.sqrt(np.mean(rim**2)))
 
 
@@ -280,10 +325,14 @@ def _sprite(colour: Field, inside: npt.NDArray[np.bool_]) -> Field:
     return np.asarray(sprite[crop])
 
 
-def _somewhere(rng: np.random.Generator, sprite: Field, image: Field) -> tuple[slice, slice]:
+def _somewhere(
+    rng: np.random.Generator, sprite: Field, image: Field
+) -> tuple[slice, slice]:
     """The rows and columns of a random place that holds the whole sprite."""
     rows, columns, _ = sprite.shape
-    top, left = rng.integers(0, (image.shape[0] - rows + 1, image.shape[1] - columns + 1))
+    top, left = rng.integers(
+        0, (image.shape[0] - rows + 1, image.shape[1] - columns + 1)
+    )
     return slice(top, top + rows), slice(left, left + columns)
 
 

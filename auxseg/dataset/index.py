@@ -61,7 +61,9 @@ class Index:
         path = self.root / entry.path
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != entry.sha256:
-            raise ValueError(f"{path}: changed since it was indexed; run `dvc repro` again")
+            raise ValueError(
+                f"{path}: changed since it was indexed; run `dvc repro` again"
+            )
         return decode(data)
 
 
@@ -73,7 +75,10 @@ def decode(data: bytes) -> npt.NDArray[np.uint8]:
 def write_index(folder: Path, index: Index) -> None:
     """Write the index as a CSV table and a JSON description into ``folder``."""
     rows = [
-        {**vars(entry), "labels": ";".join(index.classes[label] for label in entry.labels)}
+        {
+            **vars(entry),
+            "labels": ";".join(index.classes[label] for label in entry.labels),
+        }
         for entry in index.entries
     ]
     pd.DataFrame(rows).to_csv(folder / TABLE, index=False)

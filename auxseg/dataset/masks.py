@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from auxseg.artifacts import read_labels
 from auxseg.dataset.index import Entry, Index
-from auxseg.metrics import IGNORE
+from auxseg.palette import IGNORE
 
 
 def read_mask(index: Index, entry: Entry) -> npt.NDArray[np.uint8] | None:
@@ -21,5 +21,7 @@ def read_mask(index: Index, entry: Entry) -> npt.NDArray[np.uint8] | None:
         )
     worst = int(mask[mask != IGNORE].max(initial=0))
     if worst > len(index.classes):
-        raise ValueError(f"{path}: label {worst}, but there are {len(index.classes)} classes")
+        raise ValueError(
+            f"{path}: label {worst}, but there are {len(index.classes)} classes"
+        )
     return mask

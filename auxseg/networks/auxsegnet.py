@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from auxseg.losses import Batch, classification_loss, saliency_loss, segmentation_loss
 from auxseg.networks.affinity import Affinity, CrossTaskAffinity, TaskAffinity
-from auxseg.networks.backbones import Backbone
-from auxseg.networks.classifier import Classification, ClassificationHead
-from auxseg.params import AffinityMode
+from auxseg.networks.classification import Classification
+from auxseg.networks.network import Network
+from auxseg.params import AffinityMode, BackboneName, LossWeights
 
+# The paper's width of the task branches; a narrower backbone gets branches as narrow as itself.
 TASK_CHANNELS = 128
 
 
@@ -30,9 +32,11 @@ class Outputs:
 class TaskBranch(nn.Module):
     """Dense prediction of one task; its affinity refines the features half-way."""
 
-    def __init__(self, inputs: int, outputs: int, mode: AffinityMode, whitening: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, mode: AffinityMode, whitening: bool
+    ) -> None:
         super().__init__()
-        width = TASK_CHANNELS
+        width = min(TASK_CHANNELS, inputs)
         self.conv1 = nn.Conv2d(inputs, width, 3, padding=6, dilation=6)
         self.conv2 = nn.Conv2d(width, width, 3, padding=12, dilation=12)
         self.affinity = (
@@ -53,17 +57,23 @@ class TaskBranch(nn.Module):
         return self.conv4(self.relu(self.conv3(task))), affinity
 
 
-class AuxSegNet(nn.Module):
+class AuxSegNet(Network):
     """The network of one round."""
 
     def __init__(
-        self, backbone: Backbone, classes: int, affinity: AffinityMode, whitening: bool
+        self,
+        backbone: BackboneName,
+        classes: int,
+        freeze_batchnorm: bool,
+        affinity: AffinityMode,
+        whitening: bool,
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.classification = ClassificationHead(backbone.channels, classes)
-        self.segmentation = TaskBranch(backbone.channels, classes + 1, affinity, whitening)
-        self.saliency = TaskBranch(backbone.channels, 1, affinity, whitening)
+        super().__init__(
+            backbone, classes, freeze_batchnorm, affinity=affinity, whitening=whitening
+        )
+        channels = self.backbone.channels
+        self.segmentation = TaskBranch(channels, classes + 1, affinity, whitening)
+        self.saliency = TaskBranch(channels, 1, affinity, whitening)
         self.cross_task = (
             None if affinity == "none" else CrossTaskAffinity(dual=affinity == "dual")
         )
@@ -71,20 +81,46 @@ class AuxSegNet(nn.Module):
     def forward(self, images: Tensor) -> Outputs:
         """Normalised images (B, 3, H, W) → all outputs."""
         features = self.backbone(images)
+        classification = self.classification(features)
         segmentation, segmentation_affinity = self.segmentation(features)
         saliency, saliency_affinity = self.saliency(features)
-        affinity = None
-        refined = segmentation, saliency
-        if self.cross_task is not None:
-            affinity = self.cross_task(
-                segmentation_affinity, saliency_affinity, features.shape[2:]
+        if self.cross_task is None:
+            return Outputs(
+                classification,
+                segmentation,
+                segmentation,
+                saliency,
+                saliency,
+                affinity=None,
             )
-            refined = affinity @ segmentation, affinity @ saliency
+        affinity = self.cross_task(
+            segmentation_affinity, saliency_affinity, features.shape[2:]
+        )
         return Outputs(
-            self.classification(features), segmentation, refined[0], saliency, refined[1], affinity
+            classification,
+            segmentation,
+            affinity @ segmentation,
+            saliency,
+            affinity @ saliency,
+            affinity,
         )
 
-    def activation(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) → class activation maps (B, K, h, w), signed."""
-        cam: Tensor = self.classification(self.backbone(images)).cam
-        return cam
+
+def round_losses(
+    outputs: Outputs, batch: Batch, weights: LossWeights
+) -> dict[str, Tensor]:
+    """The five losses of a round, weighted. Without affinity nothing is refined: three losses."""
+    labels, salient = batch["segmentation"], batch["saliency"]
+    losses = {
+        "classification": classification_loss(
+            outputs.classification.logits, batch["classes"]
+        ),
+        "segmentation": segmentation_loss(outputs.segmentation, labels),
+        "saliency": saliency_loss(outputs.saliency, salient),
+    }
+    if outputs.affinity is not None:
+        losses["segmentation_refined"] = segmentation_loss(
+            outputs.segmentation_refined, labels
+        )
+        losses["saliency_refined"] = saliency_loss(outputs.saliency_refined, salient)
+    return {name: loss * getattr(weights, name) for name, loss in losses.items()}

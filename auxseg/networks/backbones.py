@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from auxseg.networks import resnet38d, tiny
 from auxseg.params import BackboneName
 
-OUTPUT_STRIDE = 8
-
 
 class Backbone(nn.Module):
     """Images (B, 3, H, W) → features (B, channels, ⌈H/8⌉, ⌈W/8⌉).
@@ -24,7 +22,11 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self, body: nn.Module, channels: int, frozen: tuple[str, ...], freeze_batchnorm: bool
+        self,
+        body: nn.Module,
+        channels: int,
+        frozen: tuple[str, ...],
+        freeze_batchnorm: bool,
     ) -> None:
         super().__init__()
         self.body = body
@@ -50,7 +52,9 @@ class Backbone(nn.Module):
         return self
 
     def _norms(self) -> list[nn.BatchNorm2d]:
-        return [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
+        return [
+            module for module in self.modules() if isinstance(module, nn.BatchNorm2d)
+        ]
 
 
 def build_backbone(name: BackboneName, *, freeze_batchnorm: bool) -> Backbone:
@@ -118,7 +122,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{path}: cannot be read as weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(t, Tensor) for t in state.values()
+    ):
         raise ValueError(f"{path}: not a state dict of tensors")
     return state
 

@@ -1,53 +1,21 @@
-"""The image classifier whose weights give the class activation maps."""
+"""Round 0's network: an image classifier."""
 
-from dataclasses import dataclass
+from torch import Tensor
 
-import torch.nn.functional as F
-from torch import Tensor, nn
-
-from auxseg.networks.backbones import Backbone
-
-DROPOUT = 0.5
+from auxseg.losses import Batch, classification_loss
+from auxseg.networks.classification import Classification
+from auxseg.networks.network import Network
 
 
-@dataclass(frozen=True)
-class Classification:
-    """Class logits (B, K), and class activation maps ``w_k · X`` (B, K, h, w) before the ReLU."""
-
-    logits: Tensor
-    cam: Tensor
-
-
-class ClassificationHead(nn.Module):
-    """Dropout, global average pooling and a linear layer without bias (METHOD: initial cues)."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(DROPOUT)
-        self.linear = nn.Linear(channels, classes, bias=False)
-
-    def forward(self, features: Tensor) -> Classification:
-        """Features (B, D, h, w) → logits and maps."""
-        logits = self.linear(self.dropout(features).mean((2, 3)))
-        # Training never needs the maps' gradient: the classifier learns from the logits alone.
-        cam = F.conv2d(features.detach(), self.linear.weight.detach()[:, :, None, None])
-        return Classification(logits, cam)
-
-
-class Classifier(nn.Module):
-    """Backbone and classification head: round 0's network."""
-
-    def __init__(self, backbone: Backbone, classes: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.classification = ClassificationHead(backbone.channels, classes)
+class Classifier(Network):
+    """Backbone and classification head."""
 
     def forward(self, images: Tensor) -> Classification:
         """Normalised images (B, 3, H, W) → logits (B, K) and maps (B, K, h, w)."""
         out: Classification = self.classification(self.backbone(images))
         return out
 
-    def activation(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) → class activation maps (B, K, h, w), signed."""
-        cam: Tensor = self.classification(self.backbone(images)).cam
-        return cam
+
+def classifier_losses(outputs: Classification, batch: Batch) -> dict[str, Tensor]:
+    """The classifier's only loss."""
+    return {"classification": classification_loss(outputs.logits, batch["classes"])}

@@ -1,0 +1,87 @@
+"""What the classifier and AuxSegNet+ have in common, and how both are stored."""
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from auxseg.artifacts import new_file
+from auxseg.networks.backbones import build_backbone
+from auxseg.networks.classification import ClassificationHead
+from auxseg.params import BackboneName
+
+FILE = "network.safetensors"
+
+
+class Network(nn.Module):
+    """A backbone, a classification head, and in subclasses more.
+
+    ``description`` holds the constructor's arguments, from which a stored network is built again.
+    """
+
+    def __init__(
+        self,
+        backbone: BackboneName,
+        classes: int,
+        freeze_batchnorm: bool,
+        **more: str | bool,
+    ) -> None:
+        super().__init__()
+        self.description = {
+            "backbone": backbone,
+            "classes": classes,
+            "freeze_batchnorm": freeze_batchnorm,
+            **more,
+        }
+        self.backbone = build_backbone(backbone, freeze_batchnorm=freeze_batchnorm)
+        self.classification = ClassificationHead(self.backbone.channels, classes)
+
+    def activation(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) → class activation maps (B, K, h, w), signed."""
+        cam: Tensor = self.classification(self.backbone(images)).cam
+        return cam
+
+
+N = TypeVar("N", bound=Network)
+
+
+def save_network(folder: Path, network: Network) -> None:
+    """Write ``network.safetensors`` into ``folder``: weights, and the description as metadata."""
+    state = {
+        key: value.cpu().contiguous() for key, value in network.state_dict().items()
+    }
+    # safetensors writes several entries in random order: a single one keeps the bytes stable.
+    description = {"kind": type(network).__name__, **network.description}
+    with new_file(folder / FILE) as partial:
+        save_file(state, partial, {"network": json.dumps(description, sort_keys=True)})
+
+
+def load_network(folder: Path, *kinds: type[N]) -> N:
+    """Build the network that ``folder`` holds, one of ``kinds``, with its weights in eval mode."""
+    path = folder / FILE
+    try:
+        with safe_open(path, "pt") as file:
+            description = json.loads(file.metadata()["network"])
+        kind = {kind.__name__: kind for kind in kinds}[description.pop("kind")]
+        network = kind(**description)
+        network.load_state_dict(load_file(path))
+    except Exception as error:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"{path}: cannot be loaded as {names}: {error}") from error
+    return network.eval()
+
+
+def start_from(network: Network, folder: Path) -> None:
+    """Copy the weights of the round before into ``network``.
+
+    Before the first round that is the classifier: backbone and classification head are taken, and
+    what only ``network`` has keeps its random weights.
+    """
+    path = folder / FILE
+    previous, own = load_file(path), network.state_dict()
+    if not previous.keys() <= own.keys():
+        raise ValueError(f"{path}: its network does not fit this round's")
+    network.load_state_dict(own | previous)
