@@ -68,9 +68,7 @@ def read_labels(path: Path) -> npt.NDArray[np.uint8]:
     """Read a label map as (H, W) uint8; ValueError if it is not an 8-bit PNG of label numbers."""
     image = _open(path)
     if image.mode not in ("P", "L"):
-        raise ValueError(
-            f"{path}: not a label map: mode {image.mode} instead of P or L"
-        )
+        raise ValueError(f"{path}: not a label map: mode {image.mode} instead of P or L")
     return np.asarray(image)
 
 
@@ -92,10 +90,7 @@ def write_shards(folder: Path, items: Iterable[tuple[str, Arrays]]) -> None:
     shard: Arrays = {}
     count = 0
     for count, (name, arrays) in enumerate(items, 1):
-        shard |= {
-            f"{name}/{key}": np.ascontiguousarray(array)
-            for key, array in arrays.items()
-        }
+        shard |= {f"{name}/{key}": np.ascontiguousarray(array) for key, array in arrays.items()}
         if count % SHARD_SIZE == 0:
             save_file(shard, folder / f"{count // SHARD_SIZE - 1:05d}.safetensors")
             shard = {}
@@ -120,10 +115,7 @@ class Shards:
     def __getitem__(self, name: str) -> Arrays:
         if name not in self._keys:
             raise KeyError(f"no arrays stored for image {name}")
-        return {
-            key: self._read(path, f"{name}/{key}")
-            for key, path in self._keys[name].items()
-        }
+        return {key: self._read(path, f"{name}/{key}") for key, path in self._keys[name].items()}
 
     def _read(self, path: Path, key: str) -> npt.NDArray[Any]:
         if self._open is None or self._open[0] != path:

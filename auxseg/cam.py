@@ -26,7 +26,7 @@ def multi_scale_cam(
     ``activation`` maps images (B, 3, H, W) to ``w_k · X`` (B, K, h, w). Their ReLUs are summed
     over ``scales`` and the mirror images on the grid of scale 1. Returns (K, h, w) in [0, 1].
     """
-    size = grid_size(*image.shape[:2])
+    size = grid_size(image.shape[0], image.shape[1])
     total: Tensor | None = None
     for scale in scales:
         maps = activation(network_input(image, scale, mirror).to(device)).relu()

@@ -19,9 +19,7 @@ def segmentation_crf(
     return _infer(image, unary_from_softmax(probabilities), kernels)
 
 
-def saliency_crf(
-    image: npt.NDArray[np.uint8], saliency: Floats, params: SaliencyCrf
-) -> Floats:
+def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: SaliencyCrf) -> Floats:
     """Refine the foreground probability (H, W); the unary is the published code's.
 
     ``-log(p + ε) / (τ · sigmoid(p))`` for p = background and foreground probability.

@@ -35,9 +35,7 @@ def geodesic_saliency(
     """
     lab = rgb2lab(image)
     # Slightly blurred, or noise of single pixels would tear the superpixels apart.
-    regions = slic(
-        image, n_segments=superpixels, compactness=compactness, sigma=0.7, start_label=0
-    )
+    regions = slic(image, n_segments=superpixels, compactness=compactness, sigma=0.7, start_label=0)
     colours = _region_means(lab, regions)
     left, right = _neighbours(regions)
     contrast = np.linalg.norm(colours[left] - colours[right], axis=1)
@@ -46,9 +44,7 @@ def geodesic_saliency(
     usual = np.median(contrast) if contrast.size else 0.0
     cost = np.maximum(contrast - usual, 0)
     graph = coo_array((cost, (left, right)), shape=(len(colours), len(colours))).tocsr()
-    border = np.unique(
-        np.concatenate([regions[[0, -1]].ravel(), regions[:, [0, -1]].ravel()])
-    )
+    border = np.unique(np.concatenate([regions[[0, -1]].ravel(), regions[:, [0, -1]].ravel()]))
     distance = dijkstra(graph, directed=False, indices=border, min_only=True)
 
     share = np.clip(distance / FULLY_SALIENT, 0, 1)
@@ -62,10 +58,7 @@ def _region_means(
 ) -> npt.NDArray[np.float64]:
     """Mean colour (n, 3) of each region, from (H, W, 3) colours and (H, W) labels 0..n-1."""
     labels = regions.ravel()
-    sums = [
-        np.bincount(labels, weights=channel.ravel())
-        for channel in np.moveaxis(lab, 2, 0)
-    ]
+    sums = [np.bincount(labels, weights=channel.ravel()) for channel in np.moveaxis(lab, 2, 0)]
     return np.stack(sums, axis=1) / np.bincount(labels)[:, None]
 
 

@@ -30,7 +30,7 @@ def grid_size(height: int, width: int, scale: float = 1.0) -> tuple[int, int]:
 
 def network_input(image: npt.NDArray[np.uint8], scale: float, mirror: bool) -> Tensor:
     """(H, W, 3) → (1 or 2, 3, 8n+1, 8m+1): the image at ``scale``, and mirrored if asked for."""
-    rows, columns = grid_size(*image.shape[:2], scale)
+    rows, columns = grid_size(image.shape[0], image.shape[1], scale)
     size = ((columns - 1) * OUTPUT_STRIDE + 1, (rows - 1) * OUTPUT_STRIDE + 1)
     resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
     tensor = normalise(resized)
@@ -49,9 +49,7 @@ def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return resized if maps.ndim == 4 else resized[0]
 
 
-def to_pixels(
-    maps: npt.NDArray[np.floating], size: tuple[int, int]
-) -> npt.NDArray[np.float32]:
+def to_pixels(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Feature maps (C, h, w) of any float type → (C, H, W) float32; C may be 0."""
     if not len(maps):
         return np.zeros((0, *size), np.float32)

@@ -23,7 +23,7 @@ def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:
-    """Binary cross-entropy of logits (B, 1, h, w), upsampled to 0/1 maps (B, H, W), 255 = ignore."""
+    """Binary cross-entropy: logits (B, 1, h, w), upsampled to 0/1 maps (B, H, W); 255 = ignore."""
     pixels = resize_maps(logits, (salient.shape[1], salient.shape[2]))[:, 0]
     known = salient != IGNORE
     return F.binary_cross_entropy_with_logits(pixels[known], salient[known].float())

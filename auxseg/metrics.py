@@ -20,9 +20,7 @@ Labels = npt.NDArray[np.integer[Any]]
 Counts = npt.NDArray[np.int64]
 Fractions = npt.NDArray[np.float64]
 
-BETA_SQUARED = (
-    0.3  # the customary weight of the saliency literature: precision over recall
-)
+BETA_SQUARED = 0.3  # the customary weight of the saliency literature: precision over recall
 
 
 def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
@@ -42,18 +40,14 @@ def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
         ValueError: shapes differ, or a label is neither 0..C-1 nor 255.
     """
     if truth.shape != prediction.shape:
-        raise ValueError(
-            f"truth has shape {truth.shape}, prediction {prediction.shape}"
-        )
+        raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}")
     _refuse_unknown_labels("truth", truth, classes)
     _refuse_unknown_labels("prediction", prediction, classes)
     counted = truth != IGNORE
     rows = truth[counted].astype(np.int64)
     columns = prediction[counted].astype(np.int64)
     columns[columns == IGNORE] = classes
-    cells = np.bincount(
-        rows * (classes + 1) + columns, minlength=classes * (classes + 1)
-    )
+    cells = np.bincount(rows * (classes + 1) + columns, minlength=classes * (classes + 1))
     return cells.reshape(classes, classes + 1).astype(np.int64)
 
 
@@ -118,9 +112,7 @@ class SaliencyScore:
     F-beta is that of the whole dataset's counts with beta squared = 0.3.
     """
 
-    histogram: Counts = field(
-        default_factory=lambda: np.zeros((2, 256), dtype=np.int64)
-    )
+    histogram: Counts = field(default_factory=lambda: np.zeros((2, 256), dtype=np.int64))
     """(2, 256): pixels of every saliency value, those of background, then those of objects."""
 
     errors: list[float] = field(default_factory=list)
@@ -133,9 +125,7 @@ class SaliencyScore:
             ValueError: shapes differ, or saliency is not uint8.
         """
         if truth.shape != saliency.shape:
-            raise ValueError(
-                f"truth has shape {truth.shape}, saliency {saliency.shape}"
-            )
+            raise ValueError(f"truth has shape {truth.shape}, saliency {saliency.shape}")
         if saliency.dtype != np.uint8:
             raise ValueError(f"saliency must be uint8, not {saliency.dtype}")
         counted = truth != IGNORE
@@ -212,9 +202,7 @@ def mean_average_precision(
     """
     if scores.shape != targets.shape:
         raise ValueError(f"scores have shape {scores.shape}, targets {targets.shape}")
-    by_class = [
-        average_precision(*pair) for pair in zip(scores.T, targets.T, strict=True)
-    ]
+    by_class = [average_precision(*pair) for pair in zip(scores.T, targets.T, strict=True)]
     return mean_over_classes(np.array(by_class, dtype=np.float64))
 
 

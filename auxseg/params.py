@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 MAX_ROUNDS = 6
 OUTPUT_STRIDE = 8
 
 AffinityMode = Literal["dual", "pairwise", "none"]
-BackboneName = Literal[
-    "resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"
-]
+BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -88,9 +87,7 @@ class Augment(Section):
     def _fits_the_stride(cls, crop: int) -> int:
         if (crop - 1) % OUTPUT_STRIDE:
             below = crop - (crop - 1) % OUTPUT_STRIDE
-            raise ValueError(
-                f"8n+1 is needed, such as {below} or {below + OUTPUT_STRIDE}"
-            )
+            raise ValueError(f"8n+1 is needed, such as {below} or {below + OUTPUT_STRIDE}")
         return crop
 
     @field_validator("scale")
@@ -206,9 +203,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         # The same YAML 1.2 reader as DVC: `1e-3` is a number, `no` a string.
         values = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ParamsError(
-            f"{path}: cannot be read: {' '.join(str(error).split())}"
-        ) from error
+        raise ParamsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     try:
         return Params.model_validate(values)
     except ValidationError as error:

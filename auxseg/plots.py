@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from auxseg.metrics import IGNORE
-from auxseg.palette import voc_palette
+from auxseg.palette import IGNORE, voc_palette
 
 Picture = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -37,9 +36,7 @@ def colour(labels: npt.NDArray[np.uint8]) -> Picture:
     return voc_palette()[labels]
 
 
-def overlay(
-    photo: Picture, labels: npt.NDArray[np.uint8], opacity: float = 0.6
-) -> Picture:
+def overlay(photo: Picture, labels: npt.NDArray[np.uint8], opacity: float = 0.6) -> Picture:
     """Lay the colours of a label map (H, W) uint8 over the photo.
 
     Background (0) stays photo; pixels without a label (255) are hatched in grey, so that they
@@ -63,9 +60,7 @@ def heat(photo: Picture, values: Map, opacity: float = 0.6) -> Picture:
         ValueError: sizes differ.
     """
     position = np.clip(values, 0, 1) * (len(INFERNO) - 1)
-    colours = [
-        np.interp(position, range(len(INFERNO)), channel) for channel in INFERNO.T
-    ]
+    colours = [np.interp(position, range(len(INFERNO)), channel) for channel in INFERNO.T]
     return _blend(photo, np.stack(colours, axis=-1), np.full(values.shape, opacity))
 
 
@@ -142,8 +137,6 @@ def _blend(
     photo: Picture, colours: npt.NDArray[np.generic], opacity: npt.NDArray[np.floating]
 ) -> Picture:
     if photo.shape != (*opacity.shape, 3):
-        raise ValueError(
-            f"photo has shape {photo.shape}, the map over it {opacity.shape}"
-        )
+        raise ValueError(f"photo has shape {photo.shape}, the map over it {opacity.shape}")
     blended = photo + opacity[..., None] * (colours.astype(np.float64) - photo)
     return np.rint(blended).astype(np.uint8)

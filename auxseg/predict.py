@@ -6,14 +6,14 @@ import torch
 
 from auxseg.artifacts import Arrays
 from auxseg.images import grid_size, network_input, resize_maps, unmirror
-from auxseg.networks.auxsegnet import AuxSegNet, Outputs
-from auxseg.networks.classifier import Classifier
+from auxseg.networks.auxsegnet import Outputs
+from auxseg.networks.network import Network
 from auxseg.params import Predict
 
 
 @torch.inference_mode()
 def predict(
-    network: Classifier | AuxSegNet,
+    network: Network,
     image: npt.NDArray[np.uint8],
     params: Predict,
     device: torch.device,
@@ -23,7 +23,7 @@ def predict(
     Returns ``classification`` (K,) float32 logits, and from an AuxSegNet ``segmentation``
     (K+1, h, w) float16 logits and ``saliency`` (h, w) float16 probabilities, both refined.
     """
-    size = grid_size(*image.shape[:2])
+    size = grid_size(image.shape[0], image.shape[1])
     classification, segmentation, saliency = [], [], []
     for scale in params.scales:
         outputs = network(network_input(image, scale, params.mirror).to(device))
@@ -31,15 +31,9 @@ def predict(
             classification.append(outputs.logits.mean(0))
             continue
         classification.append(outputs.classification.logits.mean(0))
-        segmentation.append(
-            resize_maps(unmirror(outputs.segmentation_refined).mean(0), size)
-        )
-        saliency.append(
-            resize_maps(unmirror(outputs.saliency_refined.sigmoid()).mean(0), size)[0]
-        )
-    arrays: Arrays = {
-        "classification": torch.stack(classification).mean(0).cpu().numpy()
-    }
+        segmentation.append(resize_maps(unmirror(outputs.segmentation_refined).mean(0), size))
+        saliency.append(resize_maps(unmirror(outputs.saliency_refined.sigmoid()).mean(0), size)[0])
+    arrays: Arrays = {"classification": torch.stack(classification).mean(0).cpu().numpy()}
     if segmentation:
         arrays["segmentation"] = torch.stack(segmentation).mean(0).half().cpu().numpy()
         arrays["saliency"] = torch.stack(saliency).mean(0).half().cpu().numpy()

@@ -33,9 +33,7 @@ class RateColumn(ProgressColumn):
         return Text("" if task.speed is None else f"{task.speed:.1f} {self.unit}/s")
 
 
-def track(
-    items: Iterable[T], description: str, total: int, unit: str = "images"
-) -> Iterator[T]:
+def track(items: Iterable[T], description: str, total: int, unit: str = "images") -> Iterator[T]:
     """Yield ``items`` and show how many of ``total`` are done, the rate and the remaining time."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:

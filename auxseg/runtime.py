@@ -7,9 +7,7 @@ import torch
 
 def device() -> torch.device:
     """``AUXSEG_DEVICE`` if set (``cpu``, ``cuda``, ``cuda:1``), else a GPU if there is one."""
-    name = os.environ.get("AUXSEG_DEVICE") or (
-        "cuda" if torch.cuda.is_available() else "cpu"
-    )
+    name = os.environ.get("AUXSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
 
 

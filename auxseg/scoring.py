@@ -26,9 +26,7 @@ def masks(index: Index, split: str) -> Iterator[tuple[Entry, npt.NDArray[np.uint
 
 def confusion(index: Index, split: str, labels: Path) -> npt.NDArray[np.int64]:
     """Confusion matrix (C, C + 1) of the label maps ``<id>.png`` in a folder."""
-    pairs = (
-        (mask, read_labels(labels / f"{e.id}.png")) for e, mask in masks(index, split)
-    )
+    pairs = ((mask, read_labels(labels / f"{e.id}.png")) for e, mask in masks(index, split))
     return _sum(pairs, len(index.classes) + 1)
 
 
@@ -65,9 +63,7 @@ def score_segmentation(counts: npt.NDArray[np.int64]) -> Scores:
 
 def score_saliency(index: Index, folder: Path) -> Scores:
     """MAE and F-beta of the training images' saliency maps."""
-    return _saliency(
-        (mask, read_grey(folder / f"{e.id}.png")) for e, mask in masks(index, "train")
-    )
+    return _saliency((mask, read_grey(folder / f"{e.id}.png")) for e, mask in masks(index, "train"))
 
 
 def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from dvclive import Live
+from dvclive.live import Live
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -39,9 +39,7 @@ def fit(
     """
     target = device()
     network.to(target).train()
-    batches = EpochBatches(
-        len(dataset), schedule.batch_size, schedule.epochs, dataset.seed
-    )
+    batches = EpochBatches(len(dataset), schedule.batch_size, schedule.epochs, dataset.seed)
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
@@ -55,21 +53,18 @@ def fit(
         steps = enumerate(track(loader, description, len(batches), "steps"), 1)
         for step, cpu_batch in steps:
             batch = {
-                name: values.to(target, non_blocking=True)
-                for name, values in cpu_batch.items()
+                name: values.to(target, non_blocking=True) for name, values in cpu_batch.items()
             }
             terms = losses(network(batch["image"]), batch)
             loss = torch.stack(list(terms.values())).sum()
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             decay.step()
             for name, value in {"total": loss, **terms}.items():
-                sums[name] = (
-                    sums.get(name, torch.zeros((), device=target)) + value.detach()
-                )
+                sums[name] = sums.get(name, torch.zeros((), device=target)) + value.detach()
             if step % batches.steps == 0:
-                _log_epoch(live, sums, batches.steps, decay.get_last_lr()[0])
+                _log_epoch(live, sums, batches.steps, optimizer.param_groups[0]["lr"])
                 sums = {}
 
 
@@ -86,11 +81,12 @@ def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
     known = {id(p) for p in network.backbone.parameters()}
     heads = [p for p in network.parameters() if id(p) not in known]
     rate = schedule.learning_rate
+    groups: list[dict[str, Any]] = [
+        {"params": backbone},
+        {"params": heads, "lr": rate * schedule.head_factor},
+    ]
     return torch.optim.SGD(
-        [{"params": backbone}, {"params": heads, "lr": rate * schedule.head_factor}],
-        lr=rate,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
+        groups, lr=rate, momentum=schedule.momentum, weight_decay=schedule.weight_decay
     )
 
 

@@ -24,9 +24,7 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     def maps() -> Iterator[tuple[str, Arrays]]:
         for entry in track(entries, "CAM", len(entries)):
             image = index.read_image(entry)
-            cam = multi_scale_cam(
-                network.activation, image, params.scales, params.mirror, device()
-            )
+            cam = multi_scale_cam(network.activation, image, params.scales, params.mirror, device())
             yield entry.id, class_maps(cam, entry.labels)
 
     with new_folder(out) as folder:

@@ -5,22 +5,22 @@ from pathlib import Path
 from auxseg.artifacts import new_folder
 from auxseg.dataset.augment import TrainingSet
 from auxseg.dataset.index import read_index
-from auxseg.networks.backbones import load_pretrained
 from auxseg.networks.classifier import Classifier, classifier_losses
 from auxseg.networks.network import save_network
+from auxseg.networks.pretrained import load_pretrained
 from auxseg.params import load_params
 from auxseg.training import fit, seed_everything
 from stages import run
 
 
-def main(dataset: Path, out: Path) -> None:
-    """Train on the training images of DATASET, write the network and its curves to OUT."""
+def main(dataset: Path, weights: Path, out: Path) -> None:
+    """Train from WEIGHTS on the images of DATASET, write network and curves to OUT."""
     params = load_params()
     network, classifier = params.network, params.classifier
     index = read_index(dataset)
     seed = seed_everything(params.seed, 0)
     model = Classifier(network.backbone, len(index.classes), network.freeze_batchnorm)
-    load_pretrained(model.backbone, network.backbone, network.weights)
+    load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)
     with new_folder(out) as folder:
         fit(

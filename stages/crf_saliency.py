@@ -22,13 +22,9 @@ def main(dataset: Path, refined: Path, imported: Path, out: Path) -> None:
     with new_folder(out) as folder:
         for entry in track(entries, "saliency CRF", len(entries)):
             name = f"{entry.id}.png"
-            predicted = to_pixels(
-                shards[entry.id]["saliency"][None], (entry.height, entry.width)
-            )
+            predicted = to_pixels(shards[entry.id]["saliency"][None], (entry.height, entry.width))
             mean = (predicted[0] + read_grey(imported / name) / 255) / 2
-            updated = saliency_crf(
-                index.read_image(entry), mean.astype(np.float32), params
-            )
+            updated = saliency_crf(index.read_image(entry), mean.astype(np.float32), params)
             write_grey(folder / name, (updated * 255).round().astype(np.uint8))
 
 

@@ -20,21 +20,11 @@ def main(
     dataset: Path,
     out: Path,
     round_: Annotated[int, typer.Option("--round")],
-    model: Annotated[
-        Path, typer.Option(help="The round's network, for its training curves.")
-    ],
-    pseudo_labels: Annotated[
-        Path, typer.Option(help="Label maps of the training images.")
-    ],
-    saliency: Annotated[
-        Path, typer.Option(help="Saliency maps of the training images.")
-    ],
-    prediction: Annotated[
-        Path, typer.Option(help="Predictions of the validation images.")
-    ],
-    previous: Annotated[
-        Path | None, typer.Option(help="Scores of the round before.")
-    ] = None,
+    model: Annotated[Path, typer.Option(help="The round's network, for its training curves.")],
+    pseudo_labels: Annotated[Path, typer.Option(help="Label maps of the training images.")],
+    saliency: Annotated[Path, typer.Option(help="Saliency maps of the training images.")],
+    prediction: Annotated[Path, typer.Option(help="Predictions of the validation images.")],
+    previous: Annotated[Path | None, typer.Option(help="Scores of the round before.")] = None,
 ) -> None:
     """Write the scores and training curves of all rounds up to this one to OUT."""
     index = read_index(dataset)

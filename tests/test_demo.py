@@ -30,9 +30,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()
-    }
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def ids(root: Path, split: str) -> list[str]:
@@ -61,9 +59,7 @@ def test_same_seed_writes_the_same_bytes_and_another_seed_does_not(
     assert all(first[name] != other[name] for name in first if name.endswith(".jpg"))
 
 
-def test_an_image_does_not_depend_on_how_many_are_written(
-    demo: Path, tmp_path: Path
-) -> None:
+def test_an_image_does_not_depend_on_how_many_are_written(demo: Path, tmp_path: Path) -> None:
     few, many = files(write(tmp_path)), files(demo)
     per_image = [name for name in few if not name.startswith("ImageSets")]
     assert len(per_image) == 3 * 6
@@ -93,9 +89,7 @@ def test_masks_are_palette_pngs_in_voc_colours(demo: Path) -> None:
 def test_annotated_classes_are_exactly_those_in_the_mask(demo: Path) -> None:
     for name in ids(demo, "trainval"):
         root = ElementTree.parse(demo / f"Annotations/{name}.xml").getroot()
-        named = {
-            CLASSES.index(item.text or "") + 1 for item in root.iterfind("object/name")
-        }
+        named = {CLASSES.index(item.text or "") + 1 for item in root.iterfind("object/name")}
         assert named == labels(read_mask(demo, name)), name
 
 
@@ -103,12 +97,9 @@ def test_annotated_boxes_enclose_all_pixels_of_their_class(demo: Path) -> None:
     for name in ids(demo, "trainval"):
         mask = read_mask(demo, name)
         boxed = np.zeros((*mask.shape, len(CLASSES) + 1), bool)
-        for item in ElementTree.parse(demo / f"Annotations/{name}.xml").iterfind(
-            "object"
-        ):
+        for item in ElementTree.parse(demo / f"Annotations/{name}.xml").iterfind("object"):
             ends = [
-                int(item.findtext(f"bndbox/{end}", ""))
-                for end in ("xmin", "ymin", "xmax", "ymax")
+                int(item.findtext(f"bndbox/{end}", "")) for end in ("xmin", "ymin", "xmax", "ymax")
             ]
             left, top, right, bottom = ends
             boxed[
@@ -127,9 +118,7 @@ def test_image_mask_and_annotation_agree_on_a_size_within_bounds(demo: Path) -> 
         assert MIN_SIDE <= width <= MAX_SIDE
         assert height != width
         assert read_mask(demo, name).shape == (height, width)
-        size = (
-            ElementTree.parse(demo / f"Annotations/{name}.xml").getroot().find("size")
-        )
+        size = ElementTree.parse(demo / f"Annotations/{name}.xml").getroot().find("size")
         assert size is not None
         assert [int(side.text or "") for side in size] == [width, height, depth]
 
@@ -155,9 +144,9 @@ def test_vivid_head_is_a_small_share_of_its_object(demo: Path) -> None:
         mask = read_mask(demo, name)
         inside = (mask > 0) & (mask < 255)
         if inside.any():
-            saturation = np.asarray(
-                Image.open(demo / f"JPEGImages/{name}.jpg").convert("HSV")
-            )[..., 1]
+            saturation = np.asarray(Image.open(demo / f"JPEGImages/{name}.jpg").convert("HSV"))[
+                ..., 1
+            ]
             shares.append((saturation[inside] > 180).mean())
     assert 0.02 < np.median(shares) < 0.2
 

@@ -17,9 +17,7 @@ def saliency(image: Map) -> Map:
 
 
 def noise(seed: int, height: int, width: int, low: int, high: int) -> Map:
-    return np.random.default_rng(seed).integers(
-        low, high, (height, width, 3), dtype=np.uint8
-    )
+    return np.random.default_rng(seed).integers(low, high, (height, width, 3), dtype=np.uint8)
 
 
 @pytest.fixture

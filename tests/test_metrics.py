@@ -25,9 +25,7 @@ from auxseg.metrics import (
 ON_RANDOM_DATA = pytest.mark.parametrize("seed", range(8))
 
 
-def labels(
-    rng: np.random.Generator, classes: int, ignored: float
-) -> npt.NDArray[np.uint8]:
+def labels(rng: np.random.Generator, classes: int, ignored: float) -> npt.NDArray[np.uint8]:
     drawn = rng.integers(0, classes, (9, 11), dtype=np.uint8)
     drawn[rng.random(drawn.shape) < ignored] = IGNORE
     return drawn
@@ -46,9 +44,7 @@ def test_label_scores_are_those_of_scikit_learn(seed: int, classes: int) -> None
     t, p = truth[truth != IGNORE], prediction[truth != IGNORE]
     present = np.union1d(t, p)
 
-    assert np.array_equal(
-        confusion[:, :-1], sk.confusion_matrix(t, p, labels=range(classes))
-    )
+    assert np.array_equal(confusion[:, :-1], sk.confusion_matrix(t, p, labels=range(classes)))
     assert not confusion[:, -1].any()
     assert pixel_accuracy(confusion) == pytest.approx(sk.accuracy_score(t, p))
     assert iou_by_class(confusion)[present] == pytest.approx(
@@ -61,9 +57,7 @@ def test_label_scores_are_those_of_scikit_learn(seed: int, classes: int) -> None
         (precision_by_class, sk.precision_score),
         (recall_by_class, sk.recall_score),
     ):
-        expected = theirs(
-            t, p, labels=range(classes), average=None, zero_division=np.nan
-        )
+        expected = theirs(t, p, labels=range(classes), average=None, zero_division=np.nan)
         assert ours(confusion) == pytest.approx(expected, nan_ok=True)
 
 
@@ -80,9 +74,7 @@ def test_ignored_predictions_are_wrong_or_left_out_as_asked(seed: int) -> None:
         sk.jaccard_score(t, p, labels=range(5), average=None)
     )
     assert iou_by_class(labelled_only(confusion)) == pytest.approx(
-        sk.jaccard_score(
-            truth[labelled], prediction[labelled], labels=range(5), average=None
-        )
+        sk.jaccard_score(truth[labelled], prediction[labelled], labels=range(5), average=None)
     )
     assert coverage(confusion) == pytest.approx(labelled.sum() / true.sum())
 
@@ -198,9 +190,7 @@ def test_saliency_error_is_a_mean_over_images_not_over_pixels() -> None:
 
 def test_saliency_scores_of_nothing_are_nan() -> None:
     score = SaliencyScore()
-    assert all(
-        math.isnan(value) for value in (score.mae, score.f_beta, score.max_f_beta)
-    )
+    assert all(math.isnan(value) for value in (score.mae, score.f_beta, score.max_f_beta))
 
 
 @pytest.mark.parametrize(
@@ -215,9 +205,7 @@ def test_saliency_that_is_no_8_bit_map_is_refused(
 
 @ON_RANDOM_DATA
 @pytest.mark.parametrize(("size", "levels"), [(1, 1), (40, 5), (60, 1000)])
-def test_average_precision_is_that_of_scikit_learn(
-    seed: int, size: int, levels: int
-) -> None:
+def test_average_precision_is_that_of_scikit_learn(seed: int, size: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, levels, size) / levels  # few levels give many equal scores
     targets = rng.random(size) < 0.4
@@ -225,15 +213,11 @@ def test_average_precision_is_that_of_scikit_learn(
     assert average_precision(scores, targets) == pytest.approx(
         sk.average_precision_score(targets, scores)
     )
-    assert average_precision(scores, targets.astype(np.uint8)) == average_precision(
-        scores, targets
-    )
+    assert average_precision(scores, targets.astype(np.uint8)) == average_precision(scores, targets)
 
 
 def test_average_precision_counted_by_hand() -> None:
-    assert average_precision(
-        np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1])
-    ) == pytest.approx(5 / 6)
+    assert average_precision(np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1])) == pytest.approx(5 / 6)
     assert average_precision(np.array([0.5, 0.5]), np.array([1, 0])) == 1 / 2
 
 

@@ -35,9 +35,7 @@ def test_labels_are_shown_in_the_palette_s_colours() -> None:
     assert colour(labels).tolist() == [[[0, 0, 0], RED], [GREEN, [224, 224, 192]]]
 
 
-def test_an_overlay_leaves_the_background_as_it_is_and_hatches_what_has_no_label() -> (
-    None
-):
+def test_an_overlay_leaves_the_background_as_it_is_and_hatches_what_has_no_label() -> None:
     image = photo(40, 40)
     labels = np.zeros((40, 40), dtype=np.uint8)
     labels[:20] = 255
@@ -82,9 +80,7 @@ def test_a_panel_sets_tiles_of_one_height_side_by_side() -> None:
         np.full((10, 20, 3), RED, np.uint8),
         np.full((50, 40, 3), GREEN, np.uint8),
     )
-    shown = np.asarray(
-        panel([("photo", red), ("a caption wider than its tile", green)], 100)
-    )
+    shown = np.asarray(panel([("photo", red), ("a caption wider than its tile", green)], 100))
     for tile, width in ((RED, 200), (GREEN, 80)):
         rows, columns = np.nonzero((shown == tile).all(axis=-1))
         assert [np.ptp(rows) + 1, np.ptp(columns) + 1] == [100, width]

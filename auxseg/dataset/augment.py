@@ -84,7 +84,7 @@ def augmented(
 ) -> tuple[Bytes, list[Bytes]]:
     """Transform a photograph (H, W, 3) and its label maps (H, W) alike; all become crop × crop."""
     photo = Image.fromarray(image)
-    scale = rng.uniform(*augment.scale)
+    scale = rng.uniform(augment.scale[0], augment.scale[1])
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         photo = enhance(photo).enhance(1 + augment.jitter * rng.uniform(-1, 1))
@@ -99,16 +99,12 @@ def augmented(
     left = _offset(size[0], augment.crop, rng)
     photo_crop = _crop(layers[0], top, left, augment.crop, np.array(PADDING, np.uint8))
     ignore = np.array(IGNORE, np.uint8)
-    return photo_crop, [
-        _crop(layer, top, left, augment.crop, ignore) for layer in layers[1:]
-    ]
+    return photo_crop, [_crop(layer, top, left, augment.crop, ignore) for layer in layers[1:]]
 
 
 def _offset(length: int, crop: int, rng: np.random.Generator) -> int:
     """First pixel of the crop; negative where the image is smaller and has to be padded."""
-    return int(
-        rng.integers(min(0, length - crop), max(0, length - crop), endpoint=True)
-    )
+    return int(rng.integers(min(0, length - crop), max(0, length - crop), endpoint=True))
 
 
 def _crop(layer: Bytes, top: int, left: int, crop: int, padding: Bytes) -> Bytes:
@@ -143,12 +139,6 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for epoch in range(self.epochs):
-            order = (
-                np.random.default_rng([self.seed, epoch])
-                .permutation(self.images)
-                .tolist()
-            )
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.images).tolist()
             for start in range(0, self.steps * self.batch_size, self.batch_size):
-                yield [
-                    (epoch, number) for number in order[start : start + self.batch_size]
-                ]
+                yield [(epoch, number) for number in order[start : start + self.batch_size]]

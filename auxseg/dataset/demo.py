@@ -43,17 +43,11 @@ class Head(NamedTuple):
 WHITE, BLACK = (0.97, 0.97, 0.95), (0.06, 0.06, 0.08)
 HEADS = (
     Head(0.00, WHITE, lambda x, _: np.sin(4.2 * x) - 0.3),  # red, stripes
-    Head(
-        0.13, BLACK, lambda x, y: np.cos(4.5 * x) * np.cos(4.5 * y) - 0.3
-    ),  # yellow, dots
-    Head(
-        0.36, BLACK, lambda x, y: np.sin(3.6 * x) * np.sin(3.6 * y) - 0.15
-    ),  # green, checks
+    Head(0.13, BLACK, lambda x, y: np.cos(4.5 * x) * np.cos(4.5 * y) - 0.3),  # yellow, dots
+    Head(0.36, BLACK, lambda x, y: np.sin(3.6 * x) * np.sin(3.6 * y) - 0.15),  # green, checks
     Head(0.51, WHITE, lambda x, y: np.cos(6.3 * np.hypot(x, y)) - 0.3),  # cyan, a ring
     Head(0.64, WHITE, lambda x, y: 0.18 - np.minimum(abs(x), abs(y))),  # blue, a cross
-    Head(
-        0.86, BLACK, lambda x, y: np.sin(3 * np.arctan2(y, x)) - 0.3
-    ),  # magenta, sectors
+    Head(0.86, BLACK, lambda x, y: np.sin(3 * np.arctan2(y, x)) - 0.3),  # magenta, sectors
 )
 # Spots of strong colour that mean nothing take the hues between those of the heads.
 STRAY_HUES = (0.06, 0.24, 0.43, 0.75)
@@ -118,13 +112,9 @@ def write_demo(
     Raises ValueError for a negative split and for sides that leave no room or no choice.
     """
     if min(train_images, val_images) < 0:
-        raise ValueError(
-            f"negative split: train_images {train_images}, val_images {val_images}"
-        )
+        raise ValueError(f"negative split: train_images {train_images}, val_images {val_images}")
     if not 2 * SMALLEST <= min_side < max_side:
-        raise ValueError(
-            f"need {2 * SMALLEST} <= min_side {min_side} < max_side {max_side}"
-        )
+        raise ValueError(f"need {2 * SMALLEST} <= min_side {min_side} < max_side {max_side}")
     folders = (
         "JPEGImages",
         "SegmentationClass",
@@ -172,9 +162,7 @@ def _annotation(name: str, scene: Scene) -> str:
 
 def _draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
     # Never square: code that swaps the axes must fail, not pass by luck.
-    height, width = rng.choice(
-        np.arange(min_side, max_side + 1), size=2, replace=False
-    ).tolist()
+    height, width = rng.choice(np.arange(min_side, max_side + 1), size=2, replace=False).tolist()
     image = _draw_ground(rng, height, width)
     for _ in range(rng.integers(3, 9)):
         sprite = _draw_distractor(rng)
@@ -190,9 +178,7 @@ def _draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene
         diameter = min(height, width) * rng.uniform(*DIAMETERS[count])
         sprite = _draw_object(rng, HEADS[value - 1], max(diameter, SMALLEST), light)
         cover = sprite[..., 3]
-        for _ in range(
-            50
-        ):  # where there is no room, the image does without this object
+        for _ in range(50):  # where there is no room, the image does without this object
             at = _somewhere(rng, sprite, image)
             if (instances[at] > 0)[cover > 0].mean() < 0.04:
                 _paste(image, sprite, at)
@@ -216,13 +202,9 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
 
     def noise(grain: float, smoothness: float) -> Field:
         # All octaves: white noise, its spectrum weighted by frequency ** -smoothness; in [0, 1].
-        frequency = np.hypot(
-            np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width) * grain
-        )
+        frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width) * grain)
         frequency[0, 0] = np.inf  # no mean
-        spectrum = (
-            np.fft.rfft2(rng.standard_normal((height, width))) * frequency**-smoothness
-        )
+        spectrum = np.fft.rfft2(rng.standard_normal((height, width))) * frequency**-smoothness
         field = np.fft.irfft2(spectrum, s=(height, width))
         return np.asarray(np.clip(0.5 + field / (4 * field.std()), 0, 1))
 
@@ -230,9 +212,7 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
     fills = []
     for choice in rng.choice(len(GROUNDS), size=2, replace=False):
         dark, light, grain, smoothness = GROUNDS[choice]
-        fills.append(
-            _mix(dark, light, noise(grain, smoothness)) + rng.normal(0, 0.02, size=3)
-        )
+        fills.append(_mix(dark, light, noise(grain, smoothness)) + rng.normal(0, 0.02, size=3))
     horizon = rng.uniform(-0.7, 0.7) if rng.random() < 0.35 else -np.inf
     far = y + 0.6 * (noise(1.0, 1.6) - 0.5) < horizon
     slope_y, slope_x = rng.uniform(-0.15, 0.15, size=2)
@@ -243,9 +223,7 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
 def _draw_distractor(rng: np.random.Generator) -> Field:
     """The sprite of a pebble, a stick or a coloured spot: something to see that is no object."""
     kind = rng.integers(3)
-    length, thickness = ((5.0, 3.5), (9.0, 1.0), (3.5, 3.5))[kind] * rng.uniform(
-        0.6, 1.2, size=2
-    )
+    length, thickness = ((5.0, 3.5), (9.0, 1.0), (3.5, 3.5))[kind] * rng.uniform(0.6, 1.2, size=2)
     x, y = _grid(10, rng.uniform(0, 2 * np.pi))
     tone = np.array((0.45, 0.41, 0.36)) * rng.uniform(0.5, 1.5)
     if kind == 2:
@@ -254,9 +232,7 @@ def _draw_distractor(rng: np.random.Generator) -> Field:
     return _sprite(tone * (1 - 0.05 * y)[..., None], inside)
 
 
-def _draw_object(
-    rng: np.random.Generator, head: Head, diameter: float, light: float
-) -> Field:
+def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: float) -> Field:
     """The sprite of a body of any material, the class's head at one end, lit from angle `light`."""
     radius = diameter / 2
     turn = rng.uniform(0, 2 * np.pi)
@@ -267,12 +243,8 @@ def _draw_object(
     body = distance < 1
     weave = WEAVES[rng.integers(len(WEAVES))]
     threads = np.tanh(2 * weave(*_turn(x, y, rng.uniform(0, np.pi))))
-    colour = _mix(*DYES[rng.integers(len(DYES))], (1 + threads) / 2) + rng.normal(
-        0, 0.02, size=3
-    )
-    colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[
-        ..., None
-    ]  # rounded towards the rim
+    colour = _mix(*DYES[rng.integers(len(DYES))], (1 + threads) / 2) + rng.normal(0, 0.02, size=3)
+    colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[..., None]  # rounded towards the rim
 
     # The head takes about a seventh of the object, at the end of the body or just inside it.
     size = radius * np.sqrt(rng.uniform(0.14, 0.18))
@@ -297,9 +269,7 @@ def _draw_outline(rng: np.random.Generator, bearings: Field) -> Field:
             rim *= 1 + rng.uniform(0.1, 0.5) / lobes * wave
     elif kind == 2:
         corners = np.linspace(-np.pi, np.pi, rng.integers(5, 9), endpoint=False)
-        rim *= np.interp(
-            bearings, corners, rng.uniform(0.6, 1, len(corners)), period=2 * np.pi
-        )
+        rim *= np.interp(bearings, corners, rng.uniform(0.6, 1, len(corners)), period=2 * np.pi)
     return np.asarray(rim / np.sqrt(np.mean(rim**2)))
 
 
@@ -325,14 +295,10 @@ def _sprite(colour: Field, inside: npt.NDArray[np.bool_]) -> Field:
     return np.asarray(sprite[crop])
 
 
-def _somewhere(
-    rng: np.random.Generator, sprite: Field, image: Field
-) -> tuple[slice, slice]:
+def _somewhere(rng: np.random.Generator, sprite: Field, image: Field) -> tuple[slice, slice]:
     """The rows and columns of a random place that holds the whole sprite."""
     rows, columns, _ = sprite.shape
-    top, left = rng.integers(
-        0, (image.shape[0] - rows + 1, image.shape[1] - columns + 1)
-    )
+    top, left = rng.integers(0, (image.shape[0] - rows + 1, image.shape[1] - columns + 1))
     return slice(top, top + rows), slice(left, left + columns)
 
 

@@ -61,9 +61,7 @@ class Index:
         path = self.root / entry.path
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != entry.sha256:
-            raise ValueError(
-                f"{path}: changed since it was indexed; run `dvc repro` again"
-            )
+            raise ValueError(f"{path}: changed since it was indexed; run `dvc repro` again")
         return decode(data)
 
 

@@ -21,7 +21,5 @@ def read_mask(index: Index, entry: Entry) -> npt.NDArray[np.uint8] | None:
         )
     worst = int(mask[mask != IGNORE].max(initial=0))
     if worst > len(index.classes):
-        raise ValueError(
-            f"{path}: label {worst}, but there are {len(index.classes)} classes"
-        )
+        raise ValueError(f"{path}: label {worst}, but there are {len(index.classes)} classes")
     return mask

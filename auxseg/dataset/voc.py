@@ -14,18 +14,14 @@ class DatasetError(ValueError):
     """The dataset cannot be used; the message has one line per problem."""
 
 
-def import_voc(
-    root: Path, classes: Sequence[str], train: str, val: str, examples: int
-) -> Index:
+def import_voc(root: Path, classes: Sequence[str], train: str, val: str, examples: int) -> Index:
     """Index the lists ``train`` and ``val`` of ``ImageSets/Segmentation``.
 
     ``examples`` training images, evenly spread over the list, are marked to be shown in plots.
     DatasetError lists every missing or unreadable file, unknown class and repeated id.
     """
     problems: list[str] = []
-    ids = {
-        split: _read_list(root, name, problems) for split, name in _lists(train, val)
-    }
+    ids = {split: _read_list(root, name, problems) for split, name in _lists(train, val)}
     for id_ in sorted(set(ids["train"]) & set(ids["val"])):
         problems.append(f"{id_}: listed in both {train}.txt and {val}.txt")
     shown = (
@@ -58,11 +54,7 @@ def _read_list(root: Path, name: str, problems: list[str]) -> list[str]:
     ids = path.read_text("utf-8").split()
     if not ids:
         problems.append(f"{path}: lists no image")
-    problems += [
-        f"{path}: {id_} is listed twice"
-        for id_ in sorted(set(ids))
-        if ids.count(id_) > 1
-    ]
+    problems += [f"{path}: {id_} is listed twice" for id_ in sorted(set(ids)) if ids.count(id_) > 1]
     return ids
 
 
@@ -83,18 +75,13 @@ def _entry(
         problems.append(f"{image}: {error.strerror or 'cannot be read as an image'}")
         return None
     try:
-        names = {
-            node.findtext("name", "")
-            for node in ElementTree.parse(annotation).iter("object")
-        }
+        names = {node.findtext("name", "") for node in ElementTree.parse(annotation).iter("object")}
     except (OSError, ElementTree.ParseError) as error:
         problems.append(f"{annotation}: {error}")
         return None
     unknown = sorted(names - set(classes))
     if unknown:
-        problems.append(
-            f"{annotation}: unknown class {unknown[0]!r}; dataset.classes lists others"
-        )
+        problems.append(f"{annotation}: unknown class {unknown[0]!r}; dataset.classes lists others")
         return None
     labels = tuple(number for number, name in enumerate(classes) if name in names)
     digest = hashlib.sha256(data).hexdigest()

@@ -56,9 +56,7 @@ class TaskAffinity(nn.Module):
             query = query - query.mean(2, keepdim=True)
             key = key - key.mean(2, keepdim=True)
         pairwise = torch.bmm(query.transpose(1, 2), key).softmax(2)
-        unary = (
-            None if self.unary is None else self.unary(features).flatten(1).softmax(1)
-        )
+        unary = None if self.unary is None else self.unary(features).flatten(1).softmax(1)
         affinity = Affinity(pairwise, unary)
         return features + self.output(affinity @ self.value(features)), affinity
 
@@ -75,18 +73,13 @@ class CrossTaskAffinity(nn.Module):
         self.pairwise = _task_weights()
         self.unary = _task_weights() if dual else None
 
-    def forward(
-        self, segmentation: Affinity, saliency: Affinity, size: torch.Size
-    ) -> Affinity:
+    def forward(self, segmentation: Affinity, saliency: Affinity, size: torch.Size) -> Affinity:
         """Fuse two affinities over a grid of ``size`` (h, w)."""
         pairwise = _fuse(self.pairwise, segmentation.pairwise, saliency.pairwise)
         if self.unary is None or segmentation.unary is None or saliency.unary is None:
             return Affinity(pairwise, None)
-        unary = _fuse(
-            self.unary,
-            segmentation.unary.unflatten(1, size),
-            saliency.unary.unflatten(1, size),
-        )
+        grid = (-1, *size)
+        unary = _fuse(self.unary, segmentation.unary.view(grid), saliency.unary.view(grid))
         return Affinity(pairwise, unary.flatten(1))
 
 

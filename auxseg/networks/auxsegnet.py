@@ -32,9 +32,7 @@ class Outputs:
 class TaskBranch(nn.Module):
     """Dense prediction of one task; its affinity refines the features half-way."""
 
-    def __init__(
-        self, inputs: int, outputs: int, mode: AffinityMode, whitening: bool
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, mode: AffinityMode, whitening: bool) -> None:
         super().__init__()
         width = min(TASK_CHANNELS, inputs)
         self.conv1 = nn.Conv2d(inputs, width, 3, padding=6, dilation=6)
@@ -74,9 +72,7 @@ class AuxSegNet(Network):
         channels = self.backbone.channels
         self.segmentation = TaskBranch(channels, classes + 1, affinity, whitening)
         self.saliency = TaskBranch(channels, 1, affinity, whitening)
-        self.cross_task = (
-            None if affinity == "none" else CrossTaskAffinity(dual=affinity == "dual")
-        )
+        self.cross_task = None if affinity == "none" else CrossTaskAffinity(dual=affinity == "dual")
 
     def forward(self, images: Tensor) -> Outputs:
         """Normalised images (B, 3, H, W) → all outputs."""
@@ -93,9 +89,7 @@ class AuxSegNet(Network):
                 saliency,
                 affinity=None,
             )
-        affinity = self.cross_task(
-            segmentation_affinity, saliency_affinity, features.shape[2:]
-        )
+        affinity = self.cross_task(segmentation_affinity, saliency_affinity, features.shape[2:])
         return Outputs(
             classification,
             segmentation,
@@ -106,21 +100,15 @@ class AuxSegNet(Network):
         )
 
 
-def round_losses(
-    outputs: Outputs, batch: Batch, weights: LossWeights
-) -> dict[str, Tensor]:
+def round_losses(outputs: Outputs, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
     """The five losses of a round, weighted. Without affinity nothing is refined: three losses."""
     labels, salient = batch["segmentation"], batch["saliency"]
     losses = {
-        "classification": classification_loss(
-            outputs.classification.logits, batch["classes"]
-        ),
+        "classification": classification_loss(outputs.classification.logits, batch["classes"]),
         "segmentation": segmentation_loss(outputs.segmentation, labels),
         "saliency": saliency_loss(outputs.saliency, salient),
     }
     if outputs.affinity is not None:
-        losses["segmentation_refined"] = segmentation_loss(
-            outputs.segmentation_refined, labels
-        )
+        losses["segmentation_refined"] = segmentation_loss(outputs.segmentation_refined, labels)
         losses["saliency_refined"] = saliency_loss(outputs.saliency_refined, salient)
     return {name: loss * getattr(weights, name) for name, loss in losses.items()}

@@ -50,9 +50,7 @@ N = TypeVar("N", bound=Network)
 
 def save_network(folder: Path, network: Network) -> None:
     """Write ``network.safetensors`` into ``folder``: weights, and the description as metadata."""
-    state = {
-        key: value.cpu().contiguous() for key, value in network.state_dict().items()
-    }
+    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     # safetensors writes several entries in random order: a single one keeps the bytes stable.
     description = {"kind": type(network).__name__, **network.description}
     with new_file(folder / FILE) as partial:

@@ -54,7 +54,5 @@ def load_published(network: AuxSegNet, state: Mapping[str, Tensor]) -> None:
         if name in own and tensor.shape != own[name].shape
     ]
     if problems:
-        raise ValueError(
-            "not a published AuxSegNet checkpoint: " + "; ".join(problems[:3])
-        )
+        raise ValueError("not a published AuxSegNet checkpoint: " + "; ".join(problems[:3]))
     network.load_state_dict(renamed)

@@ -25,13 +25,9 @@ class BasicBlock(nn.Module):
         super().__init__()
         first, second = dilations
         self.norm1 = nn.BatchNorm2d(inputs)
-        self.conv1 = nn.Conv2d(
-            inputs, middle, 3, stride, padding=first, dilation=first, bias=False
-        )
+        self.conv1 = nn.Conv2d(inputs, middle, 3, stride, padding=first, dilation=first, bias=False)
         self.norm2 = nn.BatchNorm2d(middle)
-        self.conv2 = nn.Conv2d(
-            middle, outputs, 3, padding=second, dilation=second, bias=False
-        )
+        self.conv2 = nn.Conv2d(middle, outputs, 3, padding=second, dilation=second, bias=False)
         self.shortcut = _shortcut(inputs, outputs, stride)
         self.relu = nn.ReLU()
 
@@ -46,17 +42,13 @@ class BasicBlock(nn.Module):
 class BottleneckBlock(nn.Module):
     """Pre-activation 1×1, 3×3, 1×1 block with dropout before its last two convolutions."""
 
-    def __init__(
-        self, inputs: int, outputs: int, dilation: int, dropout: float
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, dilation: int, dropout: float) -> None:
         super().__init__()
         quarter, half = outputs // 4, outputs // 2
         self.norm1 = nn.BatchNorm2d(inputs)
         self.conv1 = nn.Conv2d(inputs, quarter, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(quarter)
-        self.conv2 = nn.Conv2d(
-            quarter, half, 3, padding=dilation, dilation=dilation, bias=False
-        )
+        self.conv2 = nn.Conv2d(quarter, half, 3, padding=dilation, dilation=dilation, bias=False)
         self.norm3 = nn.BatchNorm2d(half)
         self.conv3 = nn.Conv2d(half, outputs, 1, bias=False)
         self.shortcut = _shortcut(inputs, outputs, 1)
@@ -68,7 +60,7 @@ class BottleneckBlock(nn.Module):
         """(B, inputs, h, w) → (B, outputs, h, w)."""
         activated = self.relu(self.norm1(x))
         identity = x if self.shortcut is None else self.shortcut(activated)
-        branch = self.conv1(activated)
+        branch: Tensor = self.conv1(activated)
         branch = self.conv2(self.dropout(self.relu(self.norm2(branch))))
         branch = self.conv3(self.dropout(self.relu(self.norm3(branch))))
         return identity + branch
@@ -95,9 +87,7 @@ def resnet38d() -> nn.Sequential:
         first = (1, 2) if name == "b5" else dilations
         layers[name] = BasicBlock(inputs, middle, outputs, stride, first)
         for number in range(1, count):
-            layers[f"{name}_{number}"] = BasicBlock(
-                outputs, middle, outputs, 1, dilations
-            )
+            layers[f"{name}_{number}"] = BasicBlock(outputs, middle, outputs, 1, dilations)
     layers["b6"] = BottleneckBlock(1024, 2048, dilation=4, dropout=0.3)
     layers["b7"] = BottleneckBlock(2048, 4096, dilation=4, dropout=0.5)
     layers["bn7"] = nn.BatchNorm2d(4096)

@@ -1,0 +1,37 @@
+# `make repro` runs the pipeline, `make test` the checks; both set up everything they need.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+# The pipeline calls `python`, which must be the environment's; so does DVC in a queued experiment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help repro test ablation lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+repro: $(READY) ## run the pipeline of params.yaml (dvc repro)
+	dvc repro
+
+test: $(READY) ## lint, types and tests
+	ruff format --check .
+	ruff check .
+	mypy
+	pytest
+
+ablation: $(READY) ## repeat the README's comparison: 3 seeds, 3 kinds of affinity
+	python -m bench.ablation
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --extra dev \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and caches, but no results
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@

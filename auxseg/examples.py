@@ -1,0 +1,56 @@
+"""Overlays of single images: what each step made of them, side by side."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from auxseg.artifacts import Shards, read_grey, read_labels
+from auxseg.dataset.index import Entry, Index
+from auxseg.dataset.masks import read_mask
+from auxseg.images import to_pixels
+from auxseg.plots import cam_overlay, heat, overlay, panel
+
+HEIGHT = 160
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Folders of the first and of the last round's artifacts, and of the final label maps."""
+
+    first: Path
+    last: Path
+    segmentation: Path
+
+
+def draw_example(index: Index, entry: Entry, artifacts: Artifacts) -> Image.Image:
+    """One row: photo, truth, CAM, pseudo label, refined CAM, saliency, pseudo label, prediction."""
+    photo = index.read_image(entry)
+    name = f"{entry.id}.png"
+    truth = read_mask(index, entry)
+    tiles = [("photo", photo)]
+    if truth is not None:
+        tiles.append(("truth", overlay(photo, truth)))
+    last = artifacts.last.name
+    tiles += [
+        ("CAM", _cam(photo, entry, artifacts.first / "cam")),
+        ("pseudo label", overlay(photo, read_labels(artifacts.first / "pseudo_labels" / name))),
+        (f"CAM, round {last}", _cam(photo, entry, artifacts.last / "refined")),
+        (
+            f"saliency, round {last}",
+            heat(photo, (read_grey(artifacts.last / "saliency" / name) / 255).astype(np.float32)),
+        ),
+        (
+            f"pseudo label, round {last}",
+            overlay(photo, read_labels(artifacts.last / "pseudo_labels" / name)),
+        ),
+        ("prediction", overlay(photo, read_labels(artifacts.segmentation / name))),
+    ]
+    return panel(tiles, HEIGHT)
+
+
+def _cam(photo: npt.NDArray[np.uint8], entry: Entry, shards: Path) -> npt.NDArray[np.uint8]:
+    cam = to_pixels(Shards(shards)[entry.id]["cam"], (entry.height, entry.width))
+    return cam_overlay(photo, cam, [label + 1 for label in entry.labels])

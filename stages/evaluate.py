@@ -1,0 +1,47 @@
+"""Metrics, tables for plots, overlays of the examples, and the summary on the terminal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from auxseg.artifacts import new_file, new_folder, write_json
+from auxseg.dataset.index import read_index
+from auxseg.examples import Artifacts, draw_example
+from auxseg.report import class_table, confusion_table, evaluation, print_summary
+from auxseg.scoring import confusion
+from stages import run
+
+
+def main(
+    dataset: Path,
+    out: Path,
+    first: Annotated[Path, typer.Option(help="Artifacts of round 0.")],
+    last: Annotated[Path, typer.Option(help="Artifacts of the last round.")],
+    segmentation: Annotated[Path, typer.Option(help="Label maps after the CRF.")],
+) -> None:
+    """Write evaluation.json, CSV tables and overlays to OUT."""
+    index = read_index(dataset)
+    counts = confusion(index, "val", segmentation)
+    rounds = pd.read_csv(last / "scores" / "rounds.csv")
+    values = evaluation(rounds, counts)
+    tables = {
+        "rounds": rounds,
+        "training": pd.read_csv(last / "scores" / "training.csv"),
+        "iou_by_class": class_table(index.classes, counts),
+        "confusion": confusion_table(index.classes, counts),
+    }
+    for name, table in tables.items():
+        with new_file(out / f"{name}.csv") as partial:
+            table.to_csv(partial, index=False)
+    artifacts = Artifacts(first, last, segmentation)
+    with new_folder(out / "overlays") as folder:
+        for entry in index.examples():
+            draw_example(index, entry, artifacts).save(folder / f"{entry.id}.png")
+    write_json(out / "evaluation.json", values)
+    print_summary(rounds, values)
+
+
+if __name__ == "__main__":
+    run(main)
