@@ -41,7 +41,8 @@ def _infer(
     model.addPairwiseBilateral(
         sxy=kernels.bilateral_sxy,
         srgb=kernels.bilateral_srgb,
-        rgbim=np.ascontiguousarray(image),
+        # A copy: the wrapper refuses read-only arrays, which decoded photographs are.
+        rgbim=np.array(image, order="C"),
         compat=kernels.bilateral_weight,
     )
     marginals = np.asarray(model.inference(kernels.iterations), np.float32)
