@@ -141,11 +141,16 @@ class LossWeights(Section):
 
 
 class TrainParams(Section):
-    """Training of a round's network, and how many rounds there are."""
+    """Training of a round's network, and how many rounds there are.
+
+    ``dilations`` are those of the task branches' three 3×3 convolutions; a dilation as large as
+    the feature map of a crop reads nothing but padding.
+    """
 
     stages: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
     affinity: AffinityMode
     whitening: bool
+    dilations: Annotated[list[Count], Field(min_length=3, max_length=3)]
     augment: Augment
     schedule: Schedule
     losses: LossWeights

@@ -31,6 +31,7 @@ def main(
         params.train.affinity,
         params.train.whitening,
     )
+    dilations = params.train.dilations
     augment, schedule, losses = (
         params.train.augment,
         params.train.schedule,
@@ -45,6 +46,7 @@ def main(
         affinity,
         # Whitening belongs to the dual form; the published pairwise affinity has none.
         whitening and affinity == "dual",
+        dilations,
     )
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))

@@ -6,7 +6,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from auxseg.dataset.demo import CLASSES, write_demo
+from auxseg.dataset.demo import write_demo
+from auxseg.dataset.scenes import CLASSES
 from auxseg.palette import voc_palette
 
 TRAIN, VAL, MIN_SIDE, MAX_SIDE = 40, 20, 80, 110

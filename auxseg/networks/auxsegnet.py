@@ -1,5 +1,6 @@
 """AuxSegNet+ (Xu et al., TNNLS 2025): classification, saliency and segmentation with affinity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from auxseg.params import AffinityMode, BackboneName, LossWeights
 
 # The paper's width of the task branches; a narrower backbone gets branches as narrow as itself.
 TASK_CHANNELS = 128
+DILATIONS = (6, 12, 18)
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,32 @@ class Outputs:
 class TaskBranch(nn.Module):
     """Dense prediction of one task; its affinity refines the features half-way."""
 
-    def __init__(self, inputs: int, outputs: int, mode: AffinityMode, whitening: bool) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        mode: AffinityMode,
+        whitening: bool,
+        dilations: Sequence[int],
+    ) -> None:
         super().__init__()
         width = min(TASK_CHANNELS, inputs)
-        self.conv1 = nn.Conv2d(inputs, width, 3, padding=6, dilation=6)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=12, dilation=12)
+        first, second, third = dilations
+        self.conv1 = nn.Conv2d(inputs, width, 3, padding=first, dilation=first)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=second, dilation=second)
         self.affinity = (
             None
             if mode == "none"
             else TaskAffinity(width, dual=mode == "dual", whitening=whitening)
         )
-        self.conv3 = nn.Conv2d(width, width, 3, padding=18, dilation=18)
+        self.conv3 = nn.Conv2d(width, width, 3, padding=third, dilation=third)
         self.conv4 = nn.Conv2d(width, outputs, 1, bias=False)
         self.relu = nn.ReLU()
+        for conv in (self.conv1, self.conv2, self.conv3):
+            # torch's own default shrinks the activations from layer to layer, and these three have
+            # no normalisation to make up for it.
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> tuple[Tensor, Affinity | None]:
         """(B, D, h, w) → initial prediction (B, outputs, h, w), and the task's affinity."""
@@ -65,13 +80,19 @@ class AuxSegNet(Network):
         freeze_batchnorm: bool,
         affinity: AffinityMode,
         whitening: bool,
+        dilations: Sequence[int] = DILATIONS,
     ) -> None:
         super().__init__(
-            backbone, classes, freeze_batchnorm, affinity=affinity, whitening=whitening
+            backbone,
+            classes,
+            freeze_batchnorm,
+            affinity=affinity,
+            whitening=whitening,
+            dilations=list(dilations),
         )
         channels = self.backbone.channels
-        self.segmentation = TaskBranch(channels, classes + 1, affinity, whitening)
-        self.saliency = TaskBranch(channels, 1, affinity, whitening)
+        self.segmentation = TaskBranch(channels, classes + 1, affinity, whitening, dilations)
+        self.saliency = TaskBranch(channels, 1, affinity, whitening, dilations)
         self.cross_task = None if affinity == "none" else CrossTaskAffinity(dual=affinity == "dual")
 
     def forward(self, images: Tensor) -> Outputs:

@@ -27,7 +27,7 @@ class Network(nn.Module):
         backbone: BackboneName,
         classes: int,
         freeze_batchnorm: bool,
-        **more: str | bool,
+        **more: str | bool | list[int],
     ) -> None:
         super().__init__()
         self.description = {

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-CHANNELS = 128
+CHANNELS = 96
 
 
 class Block(nn.Module):
@@ -31,7 +31,7 @@ class Block(nn.Module):
 
 
 def tiny() -> nn.Sequential:
-    """Build the network: (B, 3, H, W) → (B, 128, ⌈H/8⌉, ⌈W/8⌉), 0.8 M parameters."""
+    """Build the network: (B, 3, H, W) → (B, 96, ⌈H/8⌉, ⌈W/8⌉), 0.8 M parameters."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["stem"] = nn.Sequential(
         nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU()

@@ -1,0 +1,53 @@
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project import Project, new_environment, new_project
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of DVC, in which ``python`` answers without importing torch first."""
+    folder = tmp_path_factory.mktemp("environment")
+    script, place = Path(__file__).with_name("stage_server.py"), folder / "socket"
+    stand_in = folder / "bin" / "python"
+    stand_in.parent.mkdir()
+    command = shlex.join([sys.executable, "-IS", str(script), str(place)])
+    stand_in.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    stand_in.chmod(0o755)
+    environment = new_environment(folder, stand_in.parent)
+    with subprocess.Popen([sys.executable, script, place], env=environment) as server:
+        try:
+            while not place.exists():
+                assert server.poll() is None, "the stage server did not start"
+                time.sleep(0.05)
+            yield environment
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="session")
+def finished(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, str]:
+    """A project after its first `dvc repro`, committed, and what DVC printed. Not to be changed."""
+    project = new_project(tmp_path_factory.mktemp("finished"), environment)
+    output = project.run("dvc", "repro")
+    project.commit()
+    return project, output
+
+
+@pytest.fixture
+def project(finished: tuple[Project, str], tmp_path: Path) -> Project:
+    """A copy of the finished project, free to be changed."""
+    return finished[0].copy(tmp_path / "project")
+
+
+@pytest.fixture
+def fresh(finished: tuple[Project, str], tmp_path: Path) -> Project:
+    """The project before anything has been run, free to be changed."""
+    return finished[0].copy_fresh(tmp_path / "fresh")

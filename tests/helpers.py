@@ -1,0 +1,54 @@
+"""Small datasets and parameters that several test modules share."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from auxseg.dataset.index import Entry, Index
+from auxseg.params import Augment, Schedule
+
+Photo = npt.NDArray[np.uint8]
+
+# Neither scaled, mirrored nor recoloured: only a crop.
+PLAIN = Augment(scale=[1.0, 1.0], mirror=0.0, jitter=0.0, crop=33)
+LIVELY = Augment(scale=[0.6, 1.4], mirror=0.5, jitter=0.3, crop=33)
+
+
+def noise(height: int, width: int, seed: int = 0) -> Photo:
+    """A photograph of nothing."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def make_index(
+    root: Path,
+    photos: Sequence[Photo],
+    labels: Sequence[Sequence[int]],
+    classes: Sequence[str] = ("cat", "dog"),
+) -> Index:
+    """Write ``photos`` (without loss) below ``root`` as training images 0, 1, … of an index."""
+    entries = []
+    for number, (photo, present) in enumerate(zip(photos, labels, strict=True)):
+        path = root / f"{number}.png"
+        Image.fromarray(photo).save(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        height, width = photo.shape[:2]
+        entries.append(
+            Entry(str(number), "train", False, path.name, digest, width, height, tuple(present))
+        )
+    return Index("voc", root, tuple(classes), tuple(entries))
+
+
+def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) -> Schedule:
+    """A short training without momentum."""
+    return Schedule(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        head_factor=1.0,
+        momentum=0.0,
+        weight_decay=0.0,
+    )

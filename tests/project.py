@@ -1,0 +1,289 @@
+"""A copy of the project to run DVC in, and its dvc.yaml files as data."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+FILES = ("dvc.yaml", "rounds/dvc.yaml", "sources/dvc.yaml")
+LOCKS = tuple(file.replace(".yaml", ".lock") for file in FILES)
+
+# Small enough for seconds, large enough for every stage to have something to do.
+TINY: dict[str, Any] = {
+    "seed": 0,
+    "demo.train_images": 8,
+    "demo.val_images": 2,
+    "demo.min_side": 80,
+    "demo.max_side": 96,
+    "dataset.root": "data/sources/demo",
+    "dataset.examples": 1,
+    "saliency.root": "data/sources/saliency/geodesic",
+    "network.backbone": "tiny",
+    "network.weights": "data/sources/weights/none.safetensors",
+    "classifier.augment.crop": 33,
+    "classifier.schedule.epochs": 1,
+    "classifier.schedule.batch_size": 4,
+    "cam.scales": [1.0],
+    "pseudo_labels.cam_threshold": 0.2,
+    "train.stages": 2,
+    "train.affinity": "dual",
+    "train.augment.crop": 33,
+    "train.schedule.epochs": 1,
+    "train.schedule.batch_size": 4,
+    "saliency_crf.iterations": 1,
+    "predict.scales": [1.0],
+    "crf.iterations": 1,
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A repository in ``folder`` and the environment that its commands run in."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def call(self, *command: str) -> tuple[int, str]:
+        """Exit code and output of a command."""
+        result = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        return result.returncode, result.stdout
+
+    def run(self, *command: str) -> str:
+        """Output of a command that must succeed."""
+        code, output = self.call(*command)
+        assert code == 0, output
+        return output
+
+    def repro(self, *arguments: str) -> list[str]:
+        """Reproduce; the stages that were really run, sorted (DVC may order them as it likes)."""
+        return stages_run(self.run("dvc", "repro", *arguments))
+
+    def set_params(self, values: dict[str, Any]) -> None:
+        """Change parameters by dotted key and keep all others as they are."""
+        path = self.folder / "params.yaml"
+        yaml = YAML()
+        yaml.dump(_changed(yaml.load(path), values), path)
+
+    def commit(self) -> None:
+        """Commit everything that git does not ignore."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", "state")
+
+    def copy(self, folder: Path) -> "Project":
+        """An independent copy, DVC cache included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder, self.environment)
+
+    def copy_fresh(self, folder: Path) -> "Project":
+        """A copy in which nothing has been run yet."""
+        self.run("git", "clone", "--quiet", ".", str(folder))
+        for lock in LOCKS:
+            (folder / lock).unlink()
+        shutil.rmtree(folder / "metrics")
+        return Project(folder, self.environment)
+
+    def files(self, *paths: str) -> dict[str, bytes]:
+        """The content of all files at or below ``paths``."""
+        return {
+            file.relative_to(self.folder).as_posix(): file.read_bytes()
+            for path in paths
+            for file in [self.folder / path, *(self.folder / path).rglob("*")]
+            if file.is_file()
+        }
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages whose command DVC ran, by its output."""
+    return sorted(re.findall(r"^Running stage '(?:\w+/dvc\.yaml:)?(.+)':", output, re.MULTILINE))
+
+
+def new_environment(folder: Path, *first: Path) -> dict[str, str]:
+    """An environment that ignores the user's configuration; ``first`` go in front of PATH."""
+    path = [*map(str, first), str(Path(sys.executable).parent), os.environ["PATH"]]
+    return os.environ | {
+        "PATH": os.pathsep.join(path),
+        "AUXSEG_DEVICE": "cpu",
+        "AUXSEG_LOADERS": "0",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_GLOBAL_CONFIG_DIR": str(folder / "config"),
+        "DVC_SYSTEM_CONFIG_DIR": str(folder / "config"),
+        "DVC_SITE_CACHE_DIR": str(folder / "site"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+
+
+def new_project(folder: Path, environment: dict[str, str]) -> Project:
+    """The project as it is in the working tree, with tiny parameters and without results."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(listed, cwd=ROOT, text=True).splitlines():
+        source = ROOT / name
+        made = name in LOCKS or name.startswith("metrics/")
+        if source.is_file() and not made and not name.startswith("tests/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    project = Project(folder, environment)
+    project.run("git", "init", "--quiet")
+    project.set_params(TINY)
+    project.commit()
+    return project
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as declared, with the tiny parameters filled in."""
+
+    name: str
+    cmd: tuple[str, ...]
+    deps: frozenset[str]
+    outs: frozenset[str]
+    params: frozenset[str]
+
+    @property
+    def script(self) -> str:
+        """Path of the stage's script."""
+        return self.cmd[2].replace(".", "/") + ".py"
+
+    @property
+    def code(self) -> frozenset[str]:
+        """The declared files of code."""
+        return frozenset(path for path in self.deps if path.endswith(".py"))
+
+    @property
+    def data(self) -> frozenset[str]:
+        """The declared inputs that are no code."""
+        return self.deps - self.code
+
+
+@cache
+def all_stages() -> dict[str, Stage]:
+    """All stages of the three dvc.yaml files, ``foreach`` expanded."""
+    return {
+        stage.name: stage for file in FILES for stage in _read(YAML(typ="safe").load(ROOT / file))
+    }
+
+
+def _read(content: dict[str, Any]) -> Iterator[Stage]:
+    for name, body in content["stages"].items():
+        if "foreach" not in body:
+            yield _stage(name, body, {})
+        elif isinstance(body["foreach"], dict):
+            for key, item in body["foreach"].items():
+                yield _stage(f"{name}@{key}", body["do"], {"key": key, "item": item})
+        else:
+            for item in body["foreach"]:
+                yield _stage(f"{name}@{item}", body["do"], {"item": item})
+
+
+def _stage(name: str, body: dict[str, Any], variables: dict[str, Any]) -> Stage:
+    def paths(*kinds: str) -> frozenset[str]:
+        listed = (entry for kind in kinds for entry in body.get(kind, []))
+        return frozenset(
+            _fill(next(iter(entry)) if isinstance(entry, dict) else entry, variables)
+            for entry in listed
+        )
+
+    outs = paths("outs", "metrics", "plots")
+    cmd = tuple(_fill(body["cmd"], variables).split())
+    return Stage(name, cmd, paths("deps"), outs, paths("params"))
+
+
+def _fill(text: str, variables: dict[str, Any]) -> str:
+    def value(match: re.Match[str]) -> str:
+        found: Any = variables | _params()
+        for part in match[1].split("."):
+            found = found[part]
+        return str(found)
+
+    return re.sub(r"\$\{([\w.]+)\}", value, text)
+
+
+@cache
+def _params() -> dict[str, Any]:
+    return _changed(YAML(typ="safe").load(ROOT / "params.yaml"), TINY)
+
+
+def _changed(params: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        section = params
+        for part in sections:
+            section = section[part]
+        section[name] = value
+    return params
+
+
+@cache
+def imported(path: str) -> frozenset[str]:
+    """The project's files that a file of the project imports, directly or not."""
+    found: set[str] = set()
+    todo = [path]
+    while todo:
+        for name in _imports(ast.parse((ROOT / todo.pop()).read_text("utf-8"))):
+            file = name.replace(".", "/") + ".py"
+            if (ROOT / file).is_file() and file not in found:
+                found.add(file)
+                todo.append(file)
+    return frozenset(found)
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import: the graph's tests cannot follow it"
+            yield from (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def params_read(script: str) -> frozenset[str]:
+    """The parameters that a stage script reads: chains such as ``params.train.schedule``."""
+    tree = ast.parse((ROOT / script).read_text("utf-8"))
+    names: dict[str, str] = {}
+
+    def chain(node: ast.AST) -> str | None:
+        """The dotted key that an expression stands for, None if it is not about parameters."""
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load_params":
+            return ""
+        if isinstance(node, ast.Name):
+            return names.get(node.id)
+        if isinstance(node, ast.Attribute) and (owner := chain(node.value)) is not None:
+            return f"{owner}.{node.attr}".removeprefix(".")
+        return None
+
+    # Parts of a longer chain, and a plain `params = load_params()`, are no use of their own.
+    parts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and (key := chain(node.value)) is not None:
+            (target,) = node.targets
+            assert isinstance(target, ast.Name)
+            names[target.id] = key
+            parts |= {id(target)} if key else {id(target), id(node.value)}
+    uses = (chain(node) for node in ast.walk(tree) if id(node) not in parts)
+    used = {key for key in uses if key is not None}
+    if "" in used:
+        return frozenset({"params.yaml"})
+    # What is read below a section that is taken as a whole is part of it.
+    return frozenset(key for key in used if not any(key.startswith(f"{u}.") for u in used))

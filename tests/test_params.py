@@ -1,0 +1,201 @@
+"""Bad parameters are refused before any work: one line names key, value and what is allowed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from auxseg.params import Params, ParamsError, load_params
+
+SHIPPED = Path(__file__).parents[1] / "params.yaml"
+
+
+def shipped() -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe").load(SHIPPED.read_text("utf-8"))
+    return values
+
+
+def store(folder: Path, values: dict[str, Any]) -> Path:
+    path = folder / "params.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(values, file)
+    return path
+
+
+def changed(key: str, value: object) -> dict[str, Any]:
+    """The shipped parameters, with one of them set."""
+    values = shipped()
+    *sections, name = key.split(".")
+    section = values
+    for part in sections:
+        section = section[part]
+    section[name] = value
+    return values
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ParamsError) as error:
+        load_params(path)
+    return str(error.value)
+
+
+def test_the_shipped_parameters_are_good() -> None:
+    params = load_params(SHIPPED)
+    assert params.model_dump() == shipped()
+
+
+def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
+    params = load_params(store(tmp_path, changed("train.stages", 5)))
+    assert params.train.stages == 5
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        # Out of range.
+        ("train.stages", 0, "greater than or equal to 1"),
+        ("train.stages", 7, "less than or equal to 6"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("demo.train_images", 1, "greater than or equal to 2"),
+        ("demo.min_side", 79, "greater than or equal to 80"),
+        ("cam.scales", [], "at least 1 item"),
+        ("pseudo_labels.cam_threshold", 1.5, "less than or equal to 1"),
+        ("pseudo_labels.saliency_threshold", -0.1, "greater than or equal to 0"),
+        ("train.augment.mirror", 2, "less than or equal to 1"),
+        ("train.schedule.learning_rate", 0, "greater than 0"),
+        ("train.schedule.momentum", 1, "less than 1"),
+        ("train.schedule.epochs", 0, "greater than or equal to 1"),
+        ("train.losses.saliency", -1, "greater than or equal to 0"),
+        ("crf.iterations", 0, "greater than or equal to 1"),
+        ("dataset.classes", [], "at least 1 item"),
+        ("dataset.classes", [f"c{n}" for n in range(255)], "at most 254 items"),
+        ("train.augment.scale", [1.0], "at least 2 items"),
+        # Not a number.
+        ("train.schedule.learning_rate", float("nan"), "finite|greater than 0"),
+        ("train.schedule.weight_decay", float("inf"), "finite"),
+        ("pseudo_labels.cam_threshold", float("nan"), "finite|greater than|less than"),
+        # Of another kind.
+        ("train.stages", "2", "valid integer"),
+        ("train.stages", 2.0, "valid integer"),
+        ("train.stages", True, "valid integer"),
+        ("train.stages", None, "valid integer"),
+        ("train.whitening", "yes", "valid boolean"),
+        ("network.freeze_batchnorm", 1, "valid boolean"),
+        ("cam.scales", 1.0, "valid list"),
+        ("dataset.root", 3, "valid string"),
+        ("dataset.root", "", "at least 1 character"),
+        ("crf", 5, "valid dictionary"),
+        # Not one of the choices.
+        ("train.affinity", "triple", "'dual', 'pairwise' or 'none'"),
+        ("network.backbone", "vgg16", "'resnet38d'.*'tiny'"),
+        ("dataset.format", "coco", "'voc'"),
+        # Rules of our own.
+        ("train.augment.crop", 96, "8n\\+1 is needed, such as 89 or 97"),
+        ("classifier.augment.crop", 25, "greater than or equal to 33"),
+        ("train.augment.scale", [1.2, 0.8], "\\[smallest, largest\\] is needed"),
+        # Unknown.
+        ("train.momentum", 0.9, "unknown key"),
+        ("sed", 0, "unknown key"),
+    ],
+)
+def test_a_bad_value_is_one_line_with_key_value_and_what_is_allowed(
+    key: str, value: object, allowed: str, tmp_path: Path
+) -> None:
+    path = store(tmp_path, changed(key, value))
+    message = refusal(path)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: {key}")
+    assert repr(value) in message
+    with pytest.raises(ParamsError, match=allowed):
+        load_params(path)
+
+
+def test_an_item_of_a_list_is_named_by_its_position(tmp_path: Path) -> None:
+    path = store(tmp_path, changed("cam.scales", [0.5, 9.0, 1.0]))
+    assert f"{path}: cam.scales.1 = 9.0: " in refusal(path)
+
+
+@pytest.mark.parametrize("key", ["seed", "train", "train.stages", "saliency_crf.tau"])
+def test_a_missing_value_is_named(key: str, tmp_path: Path) -> None:
+    values = shipped()
+    *sections, name = key.split(".")
+    section = values
+    for part in sections:
+        section = section[part]
+    del section[name]
+    path = store(tmp_path, values)
+    assert refusal(path) == f"{path}: {key}: missing"
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
+    values = changed("train.stages", 9)
+    del values["seed"]
+    values["crf"]["extra"] = 1
+    lines = refusal(store(tmp_path, values)).split("\n")
+    assert len(lines) == 3
+    for key in ("train.stages", "seed", "crf.extra"):
+        assert sum(f": {key}" in line for line in lines) == 1
+
+
+def edited(folder: Path, edit: Callable[[str], str]) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(edit(SHIPPED.read_text("utf-8")), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text + "\ntrain: [",
+        lambda text: text + "\nseed: 1",  # a key twice
+        lambda text: text.replace("seed:", "\tseed:"),
+    ],
+)
+def test_broken_yaml_is_one_line_that_names_the_file(
+    edit: Callable[[str], str], tmp_path: Path
+) -> None:
+    path = edited(tmp_path, edit)
+    message = refusal(path)
+    assert message.startswith(f"{path}: cannot be read: ")
+    assert "\n" not in message
+    assert "line" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"3", b"- a\n", b"\xff\xfe\x00"])
+def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    assert refusal(path).startswith(f"{path}: ")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    assert refusal(path).startswith(f"{path}: cannot be read: ")
+
+
+@pytest.mark.parametrize("written", ["1e-3", "1.0e-3", "0.001", ".001"])
+def test_numbers_may_be_written_as_in_a_paper(written: str, tmp_path: Path) -> None:
+    """YAML 1.1 takes `1e-3` for text."""
+    values = changed("train.schedule.learning_rate", 0.123456)
+    path = store(tmp_path, values)
+    path.write_text(path.read_text("utf-8").replace("0.123456", written), "utf-8")
+    assert load_params(path).train.schedule.learning_rate == 0.001
+
+
+def test_whole_numbers_are_good_where_fractions_are(tmp_path: Path) -> None:
+    params = load_params(store(tmp_path, changed("train.losses.saliency", 2)))
+    assert params.train.losses.saliency == 2.0
+
+
+def test_parameters_cannot_be_changed_after_loading() -> None:
+    params = load_params(SHIPPED)
+    with pytest.raises(ValueError, match="frozen"):
+        params.seed = 1
+
+
+def test_the_schema_for_editors_knows_every_section() -> None:
+    schema = Params.model_json_schema()
+    assert schema["properties"].keys() == shipped().keys()
+    assert schema["additionalProperties"] is False

@@ -1,0 +1,77 @@
+"""Fusion labels a pixel where CAM and saliency agree, and leaves it open where they do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from auxseg.pseudo_labels import fuse
+
+CAM, SALIENCY = 0.2, 0.06
+
+
+def one_pixel(cam: list[float], classes: list[int], saliency: float) -> int:
+    fused = fuse(np.reshape(cam, (-1, 1, 1)), classes, np.array([[saliency]]), CAM, SALIENCY)
+    assert fused.dtype == np.uint8
+    return int(fused[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("cam", "saliency", "label"),
+    [
+        (0.1, 0.0, 0),
+        (0.1, 0.5, 255),
+        (0.5, 0.0, 255),
+        (0.5, 0.5, 4),
+        # A threshold itself is not above it.
+        (0.2, 0.5, 255),
+        (0.5, 0.06, 255),
+        (0.2, 0.06, 0),
+    ],
+)
+def test_the_truth_table(cam: float, saliency: float, label: int) -> None:
+    assert one_pixel([cam], [3], saliency) == label
+
+
+def test_the_strongest_of_the_present_classes_wins() -> None:
+    assert one_pixel([0.3, 0.9, 0.5], [0, 4, 7], 1) == 5
+    assert one_pixel([0.95, 0.9, 0.5], [0, 4, 7], 1) == 1
+    assert one_pixel([0.3, 0.9, 0.95], [0, 4, 7], 1) == 8
+
+
+def test_without_a_present_class_nothing_is_an_object() -> None:
+    saliency = np.array([[0.0, 0.05, 0.07, 1.0]])
+    fused = fuse(np.zeros((0, 1, 4), np.float32), [], saliency, CAM, SALIENCY)
+    assert fused.tolist() == [[0, 0, 255, 255]]
+
+
+def test_the_254th_class_is_a_label_and_not_the_ignored_one() -> None:
+    assert one_pixel([1.0], [253], 1.0) == 254
+
+
+fractions = st.floats(0, 1, width=32)
+
+
+@given(
+    cam=arrays(np.float32, (3, 4, 5), elements=fractions),
+    saliency=arrays(np.float32, (4, 5), elements=fractions),
+    classes=st.lists(st.integers(0, 253), min_size=3, max_size=3, unique=True),
+    cam_threshold=st.floats(0, 1),
+    saliency_threshold=st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_labels_are_of_present_classes_and_open_exactly_where_one_cue_fires(
+    cam: np.ndarray,
+    saliency: np.ndarray,
+    classes: list[int],
+    cam_threshold: float,
+    saliency_threshold: float,
+) -> None:
+    fused = fuse(cam, classes, saliency, cam_threshold, saliency_threshold)
+    assert set(np.unique(fused)) <= {0, 255, *(k + 1 for k in classes)}
+    by_cam, by_saliency = (cam > cam_threshold).any(0), saliency > saliency_threshold
+    np.testing.assert_array_equal(fused == 255, by_cam != by_saliency)
+    np.testing.assert_array_equal((fused > 0) & (fused < 255), by_cam & by_saliency)
+    for i, j in np.argwhere(by_cam & by_saliency):
+        assert cam[classes.index(fused[i, j] - 1), i, j] == cam[:, i, j].max()

@@ -1,0 +1,93 @@
+"""The cross-task pairwise affinity, and nothing else, refines a network's own CAM: M ← A M."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import noise
+from torch import Tensor, nn
+
+from auxseg.cam import multi_scale_cam
+from auxseg.images import grid_size, network_input
+from auxseg.networks.affinity import Affinity
+from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.params import AffinityMode, CamParams
+from auxseg.refine import refine
+
+CPU = torch.device("cpu")
+PARAMS = CamParams(scales=[1.0, 0.5], mirror=True)
+IMAGE = noise(40, 50)
+ROWS, COLUMNS = grid_size(40, 50)
+POSITIONS = ROWS * COLUMNS
+
+
+class Known(nn.Module):
+    """A cross-task affinity that is known beforehand."""
+
+    def __init__(self, pairwise: Tensor, unary: Tensor | None = None) -> None:
+        super().__init__()
+        self.affinity = Affinity(pairwise, unary)
+
+    def forward(self, *_: object) -> Affinity:
+        return self.affinity
+
+
+def network(mode: AffinityMode = "pairwise") -> AuxSegNet:
+    torch.manual_seed(0)
+    return AuxSegNet("tiny", 3, False, mode, False).eval()
+
+
+def own_cam(model: AuxSegNet) -> Tensor:
+    return multi_scale_cam(model.activation, IMAGE, PARAMS.scales, PARAMS.mirror, CPU)
+
+
+def test_every_position_takes_from_others_what_its_row_of_the_affinity_says() -> None:
+    model = network()
+    pairwise = torch.rand(1, POSITIONS, POSITIONS, generator=torch.Generator().manual_seed(1))
+    model.cross_task = Known(pairwise)
+    refined, _ = refine(model, IMAGE, PARAMS, CPU)
+    cam = own_cam(model).flatten(1)
+    expected = torch.zeros_like(cam)
+    for k in range(3):
+        for i in range(POSITIONS):
+            expected[k, i] = sum(pairwise[0, i, j] * cam[k, j] for j in range(POSITIONS))
+    assert refined.shape == (3, ROWS, COLUMNS)
+    torch.testing.assert_close(refined.flatten(1), expected)
+
+
+def test_an_affinity_that_points_one_row_down_moves_the_maps_one_row_up() -> None:
+    model = network()
+    pairwise = torch.zeros(1, POSITIONS, POSITIONS)
+    for i in range(POSITIONS - COLUMNS):
+        pairwise[0, i, i + COLUMNS] = 1
+    model.cross_task = Known(pairwise)
+    refined, _ = refine(model, IMAGE, PARAMS, CPU)
+    cam = own_cam(model)
+    torch.testing.assert_close(refined[:, :-1], cam[:, 1:])
+    assert not refined[:, -1].any()
+
+
+def test_the_maps_are_not_normalised_again() -> None:
+    model = network()
+    model.cross_task = Known(torch.eye(POSITIONS)[None] / 4)
+    torch.testing.assert_close(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model) / 4)
+
+
+def test_the_unary_map_does_not_refine_the_cam() -> None:
+    model = network("dual")
+    model.cross_task = Known(torch.eye(POSITIONS)[None], torch.full((1, POSITIONS), 9.0))
+    torch.testing.assert_close(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model))
+
+
+def test_without_affinity_the_cam_stays_as_it_is() -> None:
+    model = network("none")
+    assert torch.equal(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model))
+
+
+@pytest.mark.parametrize("mode", ["none", "pairwise", "dual"])
+def test_the_saliency_is_the_refined_probability_at_scale_one(mode: AffinityMode) -> None:
+    model = network(mode)
+    saliency = refine(model, IMAGE, PARAMS, CPU)[1]
+    with torch.inference_mode():
+        logits = model(network_input(IMAGE, 1, mirror=False)).saliency_refined[0, 0]
+    assert saliency.shape == (ROWS, COLUMNS)
+    np.testing.assert_allclose(saliency, 1 / (1 + np.exp(-logits.numpy())), rtol=1e-5)
