@@ -3,8 +3,7 @@
 ``python stage_server.py SOCKET`` imports the slow third-party packages once, then forks a process
 for every request. ``python stage_server.py SOCKET -m stages.X …`` stands in for the interpreter in
 DVC's stage commands: it passes on its arguments, folder, environment and output, and the forked
-process imports `stages` and `auxseg` anew from that folder. Nothing is ever computed twice in the
-same process.
+process imports `stages` and `auxseg` anew from that folder, so stages share no state.
 """
 
 import json

@@ -258,3 +258,11 @@ def test_an_image_without_arrays_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_shards_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no shards"):
         Shards(tmp_path)
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    write_shards(tmp_path, [item(0)])
+    path = tmp_path / "00000.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"00000\.safetensors: cannot be read"):
+        Shards(tmp_path)

@@ -64,7 +64,7 @@ def test_a_stage_declares_exactly_the_paths_on_its_command_line(stage: Stage) ->
         assert all(any(Path(path).is_relative_to(word) for word in named) for path in declared)
         assert all(any(Path(path).is_relative_to(word) for path in declared) for word in named)
     else:
-        assert declared == named - {SCHEMA} | (stage.outs & {SCHEMA})
+        assert declared == named
 
 
 def test_only_stage_scripts_read_parameters() -> None:
@@ -78,6 +78,11 @@ def test_only_scoring_and_evaluation_can_read_masks() -> None:
     assert {name for name, stage in STAGES.items() if MASKS in imported(stage.script)} == (
         TO_EVALUATE
     )
+
+
+@by_name(*(name for name in KINDS if name in TO_EVALUATE))
+def test_what_reads_masks_declares_the_dataset_as_a_dependency(stage: Stage) -> None:
+    assert STAGES["demo"].outs <= stage.deps
 
 
 def test_every_stage_waits_for_the_check_of_the_parameters() -> None:

@@ -306,11 +306,22 @@ def test_the_network_gives_every_documented_output(mode: AffinityMode) -> None:
     assert not torch.allclose(out.segmentation_refined, out.segmentation)
 
 
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_each_dilation_spreads_one_convolution_of_both_tasks(position: int) -> None:
+    dilations = [1, 1, 1]
+    dilations[position] = 3
+    network = AuxSegNet("tiny", 4, False, "none", False, dilations)
+    for branch in (network.segmentation, network.saliency):
+        for number, conv in enumerate((branch.conv1, branch.conv2, branch.conv3)):
+            assert conv.dilation == ((3, 3) if number == position else (1, 1))
+            assert conv(torch.zeros(1, conv.in_channels, 5, 7)).shape[2:] == (5, 7)
+
+
 # Storage
 
 
 def networks() -> list[Network]:
-    return [Classifier("tiny", 3, True), AuxSegNet("tiny", 3, False, "dual", True)]
+    return [Classifier("tiny", 3, True), AuxSegNet("tiny", 3, False, "dual", True, [1, 2, 3])]
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -324,8 +335,13 @@ def test_a_stored_network_comes_back_as_it_was(which: int, tmp_path: Path) -> No
     assert not loaded.training
     assert same(loaded, network)
     image = torch.randn(1, 3, 41, 33)
+    network.eval()
     with torch.inference_mode():
-        assert torch.equal(loaded.activation(image), network.eval().activation(image))
+        assert torch.equal(loaded.activation(image), network.activation(image))
+        if isinstance(loaded, AuxSegNet):
+            assert torch.equal(
+                loaded(image).segmentation_refined, network(image).segmentation_refined
+            )
 
 
 def test_a_network_is_stored_as_the_same_bytes_every_time(tmp_path: Path) -> None:
@@ -405,6 +421,23 @@ def test_a_later_round_starts_from_everything_of_the_round_before(tmp_path: Path
     save_network(tmp_path, previous)
     start_from(network, tmp_path)
     assert same(network, previous)
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated"])
+def test_a_damaged_round_before_is_named(how: str, tmp_path: Path) -> None:
+    save_network(tmp_path, Classifier("tiny", 3, False))
+    damaged(tmp_path / FILE, how)
+    with pytest.raises((ValueError, OSError), match=FILE) as error:
+        start_from(Classifier("tiny", 3, False), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_round_before_with_other_classes_does_not_fit(tmp_path: Path) -> None:
+    save_network(tmp_path, Classifier("tiny", 3, False))
+    with pytest.raises(ValueError, match="does not fit") as error:
+        start_from(Classifier("tiny", 4, False), tmp_path)
+    assert FILE in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_round_before_with_other_affinity_does_not_fit(tmp_path: Path) -> None:

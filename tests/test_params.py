@@ -72,6 +72,7 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("dataset.classes", [], "at least 1 item"),
         ("dataset.classes", [f"c{n}" for n in range(255)], "at most 254 items"),
         ("train.augment.scale", [1.0], "at least 2 items"),
+        ("train.dilations", [2, 4], "at least 3 items"),
         # Not a number.
         ("train.schedule.learning_rate", float("nan"), "finite|greater than 0"),
         ("train.schedule.weight_decay", float("inf"), "finite"),
@@ -95,6 +96,8 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("train.augment.crop", 96, "8n\\+1 is needed, such as 89 or 97"),
         ("classifier.augment.crop", 25, "greater than or equal to 33"),
         ("train.augment.scale", [1.2, 0.8], "\\[smallest, largest\\] is needed"),
+        ("dataset.classes", ["cat", "dog", "cat"], "listed twice"),
+        ("dataset.classes", ["cat;dog"], "';'"),
         # Unknown.
         ("train.momentum", 0.9, "unknown key"),
         ("sed", 0, "unknown key"),

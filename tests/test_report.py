@@ -25,7 +25,7 @@ def rounds() -> pd.DataFrame:
     last = {
         "pseudo_labels": {"miou": 0.5, "labelled_miou": 0.7, "coverage": 0.9},
         "saliency": {"mae": 0.1, "f_beta": 0.6},
-        "classifier": {"map": math.nan},
+        "classifier": {"map": 0.9},
         "val": {"miou": 0.55, "pixel_accuracy": 0.88},
         "val_saliency": {"mae": 0.15, "f_beta": 0.65},
     }
@@ -62,14 +62,20 @@ def test_the_segmentation_after_the_crf_is_scored_from_its_counts() -> None:
     assert crf["pixel_accuracy"] == pytest.approx(11 / 18)
 
 
-def test_the_evaluation_is_json_with_null_for_what_has_no_score(tmp_path: Path) -> None:
-    table = rounds().astype({"classifier.map": float})
-    table["classifier.map"] = [math.nan, 0.8, 0.9]
-    nothing = np.zeros((3, 4), np.int64)
-    write_json(tmp_path / "evaluation.json", evaluation(table, nothing))
+def test_what_has_no_score_is_null_in_the_metrics_file(tmp_path: Path) -> None:
+    """A dataset without masks for its training images, say, or a class that no image shows."""
+    table = rounds()
+    for column in table.columns:
+        if column.startswith(("pseudo_labels.", "saliency.", "classifier.")):
+            table[column] = math.nan
+    write_json(tmp_path / "evaluation.json", evaluation(table, np.zeros((3, 4), np.int64)))
     text = (tmp_path / "evaluation.json").read_text()
     assert "NaN" not in text
-    assert json.loads(text)["val"]["crf"] == {"miou": None, "pixel_accuracy": None}
+    values = json.loads(text)
+    assert values["val"]["crf"] == {"miou": None, "pixel_accuracy": None}
+    assert values["classifier"] == {"first": {"map": None}, "last": {"map": None}}
+    assert values["saliency"]["last"]["mae"] is None
+    assert values["pseudo_labels"]["first"]["coverage"] is None
 
 
 def test_the_table_of_classes_has_a_gap_for_an_absent_class(tmp_path: Path) -> None:

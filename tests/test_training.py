@@ -112,13 +112,13 @@ def test_all_five_losses_of_a_round_fall(images: TrainingSet, tmp_path: Path) ->
             write(tmp_path / folder / f"{number}.png", object_map)
     labels = Labels(tmp_path / "labels", tmp_path / "saliency")
     dataset = TrainingSet(index, PLAIN, seed_everything(0, 1), labels)
-    network = AuxSegNet("tiny", 2, False, "dual", True)
+    network = AuxSegNet("tiny", 2, False, "dual", True, [1, 1, 1])
     losses = partial(round_losses, weights=WEIGHTS)
-    plan = schedule(40, 4, 0.03).model_copy(update={"momentum": 0.9})
+    plan = schedule(20, 4, 0.03).model_copy(update={"momentum": 0.9})
     fit(network, dataset, losses, plan, tmp_path / "curves", "test")
     for name in WEIGHTS.model_dump():
         values = curve(tmp_path, f"loss/{name}")
-        assert len(values) == 40
+        assert len(values) == 20
         assert values[-1] < 0.6 * values[0]
     terms = sum(np.array(curve(tmp_path, f"loss/{name}")) for name in WEIGHTS.model_dump())
     np.testing.assert_allclose(curve(tmp_path, "loss/total"), terms, atol=1e-4)
