@@ -29,6 +29,7 @@ from auxseg.palette import voc_palette
 per_example_files = settings(
     max_examples=25,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 maps = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)))

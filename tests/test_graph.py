@@ -46,7 +46,9 @@ def by_name(*names: str) -> pytest.MarkDecorator:
 @by_name(*KINDS)
 def test_a_stage_declares_exactly_the_code_that_it_imports(stage: Stage) -> None:
     modules = {path for path in imported(stage.script) if path.startswith("auxseg/")}
-    assert stage.code == {stage.script} | modules - HARMLESS
+    # The schema is all of what `params` writes, and it comes from auxseg/params.py.
+    harmless = HARMLESS - ({"auxseg/params.py"} if stage.name == "params" else set())
+    assert stage.code == {stage.script} | modules - harmless
 
 
 @by_name(*KINDS)

@@ -521,6 +521,7 @@ class Trap:
         return Path.mkdir, (self.folder,)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("container", ["torch", "pickle"])
 def test_code_in_a_weights_file_is_not_executed(container: str, tmp_path: Path) -> None:
     path, folder = tmp_path / "weights.pth", tmp_path / "sprung"

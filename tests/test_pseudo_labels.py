@@ -60,7 +60,7 @@ fractions = st.floats(0, 1, width=32)
     cam_threshold=st.floats(0, 1),
     saliency_threshold=st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_labels_are_of_present_classes_and_open_exactly_where_one_cue_fires(
     cam: np.ndarray,
     saliency: np.ndarray,

@@ -11,7 +11,9 @@ from helpers import LIVELY, PLAIN, make_index, noise, schedule
 from auxseg.artifacts import write_grey, write_labels
 from auxseg.curves import read_curves
 from auxseg.dataset.augment import Labels, TrainingSet
+from auxseg.losses import Batch
 from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.networks.classification import Classification
 from auxseg.networks.classifier import Classifier, classifier_losses
 from auxseg.params import LossWeights, Schedule
 from auxseg.training import fit, seed_everything
@@ -114,7 +116,7 @@ def test_all_five_losses_of_a_round_fall(images: TrainingSet, tmp_path: Path) ->
     dataset = TrainingSet(index, PLAIN, seed_everything(0, 1), labels)
     network = AuxSegNet("tiny", 2, False, "dual", True, [1, 1, 1])
     losses = partial(round_losses, weights=WEIGHTS)
-    plan = schedule(20, 4, 0.03).model_copy(update={"momentum": 0.9})
+    plan = schedule(20, 4, 0.003).model_copy(update={"momentum": 0.9})
     fit(network, dataset, losses, plan, tmp_path / "curves", "test")
     for name in WEIGHTS.model_dump():
         values = curve(tmp_path, f"loss/{name}")
@@ -141,6 +143,22 @@ def test_the_curves_have_a_value_for_every_epoch(images: TrainingSet, tmp_path: 
     for name in names:
         assert table[table["curve"] == name]["epoch"].tolist() == [1, 2, 3]
     assert np.isfinite(table["value"]).all()
+
+
+def test_a_curve_shows_the_mean_over_the_steps_of_an_epoch(
+    images: TrainingSet, tmp_path: Path
+) -> None:
+    def losses(outputs: Classification, _: Batch) -> dict[str, torch.Tensor]:
+        steps.append(len(steps))
+        nothing = 0 * outputs.logits.sum()
+        return {"step": nothing + steps[-1], "two": nothing + 2}
+
+    steps: list[int] = []
+    network = Classifier("tiny", 2, False)
+    fit(network, images, losses, schedule(2, 2), tmp_path / "curves", "test")
+    assert curve(tmp_path, "loss/step") == pytest.approx([1.5, 5.5])
+    assert curve(tmp_path, "loss/two") == pytest.approx([2, 2])
+    assert curve(tmp_path, "loss/total") == pytest.approx([3.5, 7.5])
 
 
 def test_a_model_without_curves_is_named(tmp_path: Path) -> None:
