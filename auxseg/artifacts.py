@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from auxseg.palette import voc_palette
@@ -78,8 +78,12 @@ def write_grey(path: Path, values: npt.NDArray[np.uint8]) -> None:
 
 
 def read_grey(path: Path) -> npt.NDArray[np.uint8]:
-    """Read a grey map as (H, W) uint8."""
-    return np.asarray(_open(path).convert("L"))
+    """Read a grey map as (H, W) uint8; ValueError if it has more than 8 bits."""
+    image = _open(path)
+    if image.mode.startswith(("I", "F")):
+        # Pillow would cut everything above 255 off.
+        raise ValueError(f"{path}: mode {image.mode}; save it as an 8-bit grey image")
+    return np.asarray(image.convert("L"))
 
 
 def write_shards(folder: Path, items: Iterable[tuple[str, Arrays]]) -> None:
@@ -105,10 +109,14 @@ class Shards:
         self._keys: dict[str, dict[str, Path]] = {}
         self._open: tuple[Path, Any] | None = None
         for path in sorted(folder.glob("*.safetensors")):
-            with safe_open(path, "numpy") as file:
-                for key in file.keys():  # noqa: SIM118 (a safetensors file is no mapping)
-                    name, _, field = key.rpartition("/")
-                    self._keys.setdefault(name, {})[field] = path
+            try:
+                with safe_open(path, "numpy") as file:
+                    keys = list(file.keys())
+            except SafetensorError as error:
+                raise ValueError(f"{path}: cannot be read as a shard: {error}") from error
+            for key in keys:
+                name, _, field = key.rpartition("/")
+                self._keys.setdefault(name, {})[field] = path
         if not self._keys:
             raise ValueError(f"{folder}: holds no shards")
 

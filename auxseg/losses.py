@@ -26,4 +26,7 @@ def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:
     """Binary cross-entropy: logits (B, 1, h, w), upsampled to 0/1 maps (B, H, W); 255 = ignore."""
     pixels = resize_maps(logits, (salient.shape[1], salient.shape[2]))[:, 0]
     known = salient != IGNORE
-    return F.binary_cross_entropy_with_logits(pixels[known], salient[known].float())
+    total = F.binary_cross_entropy_with_logits(
+        pixels[known], salient[known].float(), reduction="sum"
+    )
+    return total / known.sum().clamp(min=1)

@@ -7,7 +7,7 @@ value but never change a result.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -39,6 +39,14 @@ class Demo(Section):
     min_side: Annotated[int, Field(ge=80)]
     max_side: Annotated[int, Field(ge=81, le=1024)]
 
+    @field_validator("max_side")
+    @classmethod
+    def _leaves_a_choice(cls, max_side: int, info: ValidationInfo) -> int:
+        # The two sides of an image always differ.
+        if max_side <= info.data.get("min_side", 0):
+            raise ValueError(f"more than min_side = {info.data['min_side']} is needed")
+        return max_side
+
 
 class Geodesic(Section):
     """Training-free saliency from geodesic distances over superpixels."""
@@ -58,6 +66,16 @@ class Dataset(Section):
     train: Annotated[str, Field(min_length=1)]
     val: Annotated[str, Field(min_length=1)]
     examples: Count
+
+    @field_validator("classes")
+    @classmethod
+    def _can_be_told_apart(cls, classes: list[str]) -> list[str]:
+        for name in classes:
+            if classes.count(name) > 1:
+                raise ValueError(f"{name!r} is listed twice")
+            if ";" in name:  # separates the classes of an image in the index
+                raise ValueError(f"{name!r} holds a ';'")
+        return classes
 
 
 class Saliency(Section):

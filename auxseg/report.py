@@ -81,10 +81,10 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
 
 
 def _groups(row: pd.Series) -> dict[str, dict[str, float]]:
-    """A row of the table of rounds as nested groups, without the empty cells."""
+    """A row of the table of rounds as nested groups; empty cells are NaN."""
     groups: dict[str, dict[str, float]] = {}
     for column, value in row.items():
         group, _, name = str(column).partition(".")
-        if name and not pd.isna(value):
+        if name:
             groups.setdefault(group, {})[name] = float(value)
     return groups

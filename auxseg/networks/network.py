@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TypeVar
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -68,7 +68,9 @@ def load_network(folder: Path, *kinds: type[N]) -> N:
         network.load_state_dict(load_file(path))
     except Exception as error:
         names = " or ".join(kind.__name__ for kind in kinds)
-        raise ValueError(f"{path}: cannot be loaded as {names}: {error}") from error
+        # torch reports mismatched weights in many lines.
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be loaded as {names}: {reason}") from error
     return network.eval()
 
 
@@ -79,7 +81,11 @@ def start_from(network: Network, folder: Path) -> None:
     what only ``network`` has keeps its random weights.
     """
     path = folder / FILE
-    previous, own = load_file(path), network.state_dict()
-    if not previous.keys() <= own.keys():
+    try:
+        previous = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: cannot be read as weights: {error}") from error
+    own = network.state_dict()
+    if any(key not in own or value.shape != own[key].shape for key, value in previous.items()):
         raise ValueError(f"{path}: its network does not fit this round's")
     network.load_state_dict(own | previous)
