@@ -1,4 +1,4 @@
-"""Weights to start from: ImageNet weights in torchvision's names."""
+"""Weights to start from, as torchvision and the published networks have them."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from auxseg.networks.backbones import Backbone
+from auxseg.networks.published import our_name
 
 
 def fetch(name: str) -> dict[str, Tensor]:
@@ -18,17 +19,16 @@ def fetch(name: str) -> dict[str, Tensor]:
 
 
 def load_pretrained(backbone: Backbone, path: Path) -> None:
-    """Load weights in torchvision's names from ``path``; a file without tensors changes nothing.
+    """Load weights from ``path``; a file without tensors changes nothing.
 
-    ``path`` is ``.safetensors``, or a ``.pth`` state dict, which is read without executing anything
-    in it. The ImageNet classifier is left out. Raises ValueError naming what is missing or of
-    another shape.
+    Names are torchvision's, or for resnet38d those of the published AuxSegNet; the ImageNet
+    classifier is left out. ``path`` is ``.safetensors``, or a ``.pth`` state dict, which is read
+    without executing anything in it. Raises ValueError naming what is missing or of another shape.
     """
     state = read_state(path)
     if not state:
         return
-    # torchvision keeps mobilenet's layers below `features`, resnet's at the top.
-    state = {key.removeprefix("features."): value for key, value in state.items()}
+    state = {_own_name(name): value for name, value in state.items()}
     own = backbone.body.state_dict()
     # Old files lack the step counters of BatchNorm, which play no part here.
     wanted = {key for key in own if not key.endswith("num_batches_tracked")}
@@ -55,3 +55,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
         raise ValueError(f"{path}: not a state dict of tensors")
     return state
+
+
+def _own_name(name: str) -> str:
+    # torchvision keeps mobilenet's layers below `features`, resnet's at the top.
+    return our_name(name).removeprefix("features.").removeprefix("backbone.body.")

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
-
-from auxseg.networks.auxsegnet import AuxSegNet
+from torch import Tensor, nn
 
 # Parameters that the published network holds but never uses.
 UNUSED = re.compile(r"(seg|sal)_att\.(g|W_z)\.")
@@ -31,8 +29,15 @@ RENAMES = (
 )
 
 
-def load_published(network: AuxSegNet, state: Mapping[str, Tensor]) -> None:
-    """Load a published checkpoint into ``network`` (resnet38d, ``affinity: pairwise``).
+def our_name(name: str) -> str:
+    """The published name of a tensor → ours; names that are not published ones stay."""
+    for pattern, replacement in RENAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def load_published(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a published checkpoint into ``network``: AuxSegNet, resnet38d, ``affinity: pairwise``.
 
     Raises ValueError that names the first tensors which are missing, unknown or of another shape.
     """
@@ -40,11 +45,8 @@ def load_published(network: AuxSegNet, state: Mapping[str, Tensor]) -> None:
     for name, tensor in state.items():
         if UNUSED.match(name):
             continue
-        ours = name
-        for pattern, replacement in RENAMES:
-            ours = re.sub(pattern, replacement, ours)
         # The published classifier is a 1×1 convolution.
-        renamed[ours] = tensor.flatten(1) if name.startswith("fc8.") else tensor
+        renamed[our_name(name)] = tensor.flatten(1) if name.startswith("fc8.") else tensor
     own = network.state_dict()
     problems = [f"{name} is missing" for name in own if name not in renamed]
     problems += [f"{name} is unknown" for name in renamed if name not in own]
