@@ -106,6 +106,7 @@ class Shards:
     """Arrays that ``write_shards`` stored, read per image; one file is open at a time."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._keys: dict[str, dict[str, Path]] = {}
         self._open: tuple[Path, Any] | None = None
         for path in sorted(folder.glob("*.safetensors")):
@@ -122,7 +123,7 @@ class Shards:
 
     def __getitem__(self, name: str) -> Arrays:
         if name not in self._keys:
-            raise KeyError(f"no arrays stored for image {name}")
+            raise ValueError(f"{self._folder}: holds nothing for image {name}; run `dvc repro`")
         return {key: self._read(path, f"{name}/{key}") for key, path in self._keys[name].items()}
 
     def _read(self, path: Path, key: str) -> npt.NDArray[Any]:

@@ -39,7 +39,8 @@ def fit(
     """
     target = device()
     # Channels last is what convolution kernels want: a tenth faster on the CPU.
-    network.to(target, memory_format=torch.channels_last).train()
+    network.to(target).to(memory_format=torch.channels_last)
+    network.train()
     batches = EpochBatches(len(dataset), schedule.batch_size, schedule.epochs, dataset.seed)
     loader = DataLoader(
         dataset,
@@ -97,7 +98,7 @@ def _log_epoch(live: Live, sums: dict[str, Tensor], steps: int, rate: float) -> 
         mean = float(value) / steps
         if not math.isfinite(mean):
             raise FloatingPointError(
-                f"the {name} loss is {mean} in epoch {live.step}: lower the learning rate"
+                f"the {name} loss is {mean} in epoch {live.step + 1}: lower the learning rate"
             )
         live.log_metric(f"loss/{name}", round(mean, 6))
     live.log_metric("learning_rate", round(rate, 8))

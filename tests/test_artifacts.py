@@ -252,7 +252,7 @@ def test_ids_that_look_like_paths_or_numbers_stay_apart(tmp_path: Path) -> None:
 
 def test_an_image_without_arrays_is_named(tmp_path: Path) -> None:
     write_shards(tmp_path, [item(0)])
-    with pytest.raises(KeyError, match="no arrays stored for image 2007_000032"):
+    with pytest.raises(ValueError, match="holds nothing for image 2007_000032"):
         Shards(tmp_path)["2007_000032"]
 
 

@@ -76,8 +76,11 @@ def _entry(
         return None
     try:
         names = {node.findtext("name", "") for node in ElementTree.parse(annotation).iter("object")}
-    except (OSError, ElementTree.ParseError) as error:
-        problems.append(f"{annotation}: {error}")
+    except OSError as error:
+        problems.append(f"{annotation}: {error.strerror}")
+        return None
+    except ElementTree.ParseError as error:
+        problems.append(f"{annotation}: not readable as XML: {error}")
         return None
     unknown = sorted(names - set(classes))
     if unknown:

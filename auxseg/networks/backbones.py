@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from typing import Any, Self
 
-import torchvision
 from torch import Tensor, nn
 
 from auxseg.networks import resnet38d, tiny
@@ -58,6 +57,9 @@ def build_backbone(name: BackboneName, *, freeze_batchnorm: bool) -> Backbone:
         return Backbone(tiny.tiny(), tiny.CHANNELS, (), freeze_batchnorm)
     if name == "resnet38d":
         return Backbone(resnet38d.resnet38d(), 4096, resnet38d.FROZEN, freeze_batchnorm)
+    # Imported only where it is used: it takes seconds, which `tiny` need not wait for.
+    import torchvision
+
     # torchvision's own networks are not typed beyond nn.Module.
     network: Any = torchvision.models.get_model(name, weights=None)
     if name == "mobilenet_v2":

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -13,6 +12,8 @@ from auxseg.networks.published import our_name
 
 def fetch(name: str) -> dict[str, Tensor]:
     """Return torchvision's default weights of a network, downloaded once into torch's hub cache."""
+    import torchvision  # takes seconds to import, and only this function needs it
+
     weights = torchvision.models.get_model_weights(name)["DEFAULT"]
     state: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
     return {key: value.contiguous() for key, value in state.items()}
