@@ -54,6 +54,13 @@ def confusion_table(classes: Sequence[str], counts: Counts) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def training_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """Turn long training curves into a column each; ``epoch`` counts on over all rounds."""
+    table = curves.pivot(index=["round", "epoch"], columns="curve", values="value").reset_index()
+    table["epoch"] = range(1, len(table) + 1)
+    return table.rename(columns=lambda name: name.replace("loss/", "loss_"))
+
+
 def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
     """Print one line a round, and the final scores."""
     columns = {

@@ -1,12 +1,11 @@
 """Compare the kinds of affinity over several seeds, by DVC experiments: `make ablation`.
 
-Every run is a named experiment (`ablation-<affinity>-<seed>`) in a temporary workspace, so it can
-be looked at with `dvc exp show` and applied with `dvc exp apply`. Runs that exist already are not
-repeated. The table goes to the terminal and to metrics/ablation.csv.
+Every run is a named experiment (`ablation-<affinity>-<seed>`) of the current commit, made in a
+temporary workspace; `dvc exp show` lists them. Those that exist already are not repeated. The
+table goes to the terminal, the scores of every run and round to metrics/ablation.csv.
 """
 
 import io
-import itertools
 import subprocess
 from pathlib import Path
 
@@ -17,61 +16,51 @@ from rich.table import Table
 SEEDS = (0, 1, 2)
 AFFINITIES = ("dual", "pairwise", "none")
 TABLE = Path("metrics/ablation.csv")
-SCORES = {"pseudo-label mIoU": "pseudo_labels.miou", "val mIoU": "val.miou"}
+SCORES = {"Pseudo-label mIoU": "pseudo_labels.miou", "val mIoU without CRF": "val.miou"}
 
 
 def main() -> None:
     """Run what is missing, then collect and print."""
-    done = subprocess.run(
-        ["dvc", "exp", "list", "--name-only"], check=True, capture_output=True, text=True
-    ).stdout.split()
-    for seed, affinity in itertools.product(SEEDS, AFFINITIES):
-        name = f"ablation-{affinity}-{seed}"
+    commit = _output("git", "rev-parse", "HEAD").strip()
+    done = _output("dvc", "exp", "list", "--name-only").split()
+    runs = [(seed, affinity) for seed in SEEDS for affinity in AFFINITIES]
+    for seed, affinity in runs:
+        name = _name(affinity, seed)
         if name not in done:
             changes = ["-S", f"seed={seed}", "-S", f"train.affinity={affinity}"]
             subprocess.run(["dvc", "exp", "run", "--temp", "--name", name, *changes], check=True)
-    table = pd.concat(
-        _rounds(affinity, seed) for seed, affinity in itertools.product(SEEDS, AFFINITIES)
-    )
+    table = pd.concat([_rounds(commit, affinity, seed) for seed, affinity in runs])
     table.to_csv(TABLE, index=False)
-    _print(table)
+    for title, column in SCORES.items():
+        _print(table, title, column)
 
 
-def _rounds(affinity: str, seed: int) -> pd.DataFrame:
-    """The table of rounds of one experiment, read from its commit."""
-    commit = f"ablation-{affinity}-{seed}"
-    revisions = subprocess.run(
-        ["git", "for-each-ref", "--format=%(objectname)", f"refs/exps/**/{commit}"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split()
-    text = subprocess.run(
-        ["git", "show", f"{revisions[-1]}:metrics/rounds.csv"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    table = pd.read_csv(io.StringIO(text))
+def _rounds(commit: str, affinity: str, seed: int) -> pd.DataFrame:
+    """The scores of all rounds of one experiment, read from its own commit."""
+    reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{_name(affinity, seed)}"
+    table = pd.read_csv(io.StringIO(_output("git", "show", f"{reference}:metrics/rounds.csv")))
     table.insert(0, "seed", seed)
     table.insert(0, "affinity", affinity)
     return table
 
 
-def _print(table: pd.DataFrame) -> None:
-    rounds = sorted(table["round"].unique())
-    for title, column in SCORES.items():
-        out = Table("affinity", *(f"round {number}" for number in rounds), title=title)
-        for affinity in AFFINITIES:
-            cells = []
-            for number in rounds:
-                chosen = (table["affinity"] == affinity) & (table["round"] == number)
-                values = table.loc[chosen, column]
-                cells.append(
-                    "" if values.isna().all() else f"{values.mean():.3f} ± {values.std():.3f}"
-                )
-            out.add_row(affinity, *cells)
-        Console().print(out)
+def _print(table: pd.DataFrame, title: str, column: str) -> None:
+    """Print mean ± standard deviation over the seeds: a row for each affinity, a column a round."""
+    groups = table.dropna(subset=column).groupby(["affinity", "round"])[column]
+    mean, spread = groups.mean().unstack(), groups.std().unstack()
+    out = Table("affinity", *(f"round {number}" for number in mean), title=title)
+    for affinity in AFFINITIES:
+        cells = zip(mean.loc[affinity], spread.loc[affinity], strict=True)
+        out.add_row(affinity, *(f"{m:.3f} ± {s:.3f}" for m, s in cells))
+    Console(width=80).print(out)
+
+
+def _name(affinity: str, seed: int) -> str:
+    return f"ablation-{affinity}-{seed}"
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":

@@ -9,7 +9,13 @@ import typer
 from auxseg.artifacts import new_file, new_folder, write_json
 from auxseg.dataset.index import read_index
 from auxseg.examples import Artifacts, draw_example
-from auxseg.report import class_table, confusion_table, evaluation, print_summary
+from auxseg.report import (
+    class_table,
+    confusion_table,
+    evaluation,
+    print_summary,
+    training_table,
+)
 from auxseg.scoring import confusion
 from stages import run
 
@@ -28,7 +34,7 @@ def main(
     values = evaluation(rounds, counts)
     tables = {
         "rounds": rounds,
-        "training": pd.read_csv(last / "scores" / "training.csv"),
+        "training": training_table(pd.read_csv(last / "scores" / "training.csv")),
         "iou_by_class": class_table(index.classes, counts),
         "confusion": confusion_table(index.classes, counts),
     }

@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from auxseg.artifacts import write_json
-from auxseg.report import class_table, confusion_table, evaluation, print_summary
+from auxseg.report import (
+    class_table,
+    confusion_table,
+    evaluation,
+    print_summary,
+    training_table,
+)
 from auxseg.scoring import round_row
 
 # Rows are true classes (background, cat, dog); the last column counts pixels without a label.
@@ -115,3 +121,22 @@ def test_the_summary_has_a_line_for_each_round_and_the_final_scores(
     assert cells[0][1] == "0.400"
     assert cells[2][1] == "0.500"
     assert "nan" not in text.lower()
+
+
+def test_training_curves_have_a_row_per_epoch_that_counts_on_over_the_rounds() -> None:
+    long = pd.DataFrame(
+        [
+            (0, 1, "loss/classification", 0.9),
+            (0, 2, "loss/classification", 0.8),
+            (1, 1, "loss/classification", 0.7),
+            (1, 1, "loss/segmentation", 2.0),
+        ],
+        columns=["round", "epoch", "curve", "value"],
+    )
+
+    table = training_table(long)
+
+    assert list(table["epoch"]) == [1, 2, 3]
+    assert list(table["round"]) == [0, 0, 1]
+    assert list(table["loss_classification"]) == [0.9, 0.8, 0.7]
+    assert table["loss_segmentation"].isna().tolist() == [True, True, False]
