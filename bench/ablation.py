@@ -9,6 +9,7 @@ import io
 import subprocess
 from pathlib import Path
 
+import dvc.api
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -36,9 +37,9 @@ def main() -> None:
 
 
 def _rounds(commit: str, affinity: str, seed: int) -> pd.DataFrame:
-    """The scores of all rounds of one experiment, read from its own commit."""
+    """The scores of all rounds of one experiment, as its own commit records them."""
     reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{_name(affinity, seed)}"
-    table = pd.read_csv(io.StringIO(_output("git", "show", f"{reference}:metrics/rounds.csv")))
+    table = pd.read_csv(io.StringIO(dvc.api.read("metrics/rounds.csv", rev=reference)))
     table.insert(0, "seed", seed)
     table.insert(0, "affinity", affinity)
     return table

@@ -9,13 +9,32 @@ import numpy.typing as npt
 from PIL import Image
 
 from auxseg.dataset.index import Entry, Index
-from auxseg.params import Augment, Schedule
+from auxseg.params import Augment, CrfKernels, SaliencyCrf, Schedule
 
 Photo = npt.NDArray[np.uint8]
 
 # Neither scaled, mirrored nor recoloured: only a crop.
 PLAIN = Augment(scale=[1.0, 1.0], mirror=0.0, jitter=0.0, crop=33)
 LIVELY = Augment(scale=[0.6, 1.4], mirror=0.5, jitter=0.3, crop=33)
+
+# As published.
+SEGMENTATION_CRF = CrfKernels(
+    gaussian_sxy=4.0,
+    gaussian_weight=3.0,
+    bilateral_sxy=83.0,
+    bilateral_srgb=5.0,
+    bilateral_weight=3.0,
+    iterations=10,
+)
+SALIENCY_CRF = SaliencyCrf(
+    gaussian_sxy=3.0,
+    gaussian_weight=3.0,
+    bilateral_sxy=60.0,
+    bilateral_srgb=5.0,
+    bilateral_weight=5.0,
+    iterations=1,
+    tau=1.05,
+)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Photo:

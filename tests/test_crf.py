@@ -3,28 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from helpers import noise
+from helpers import SALIENCY_CRF, SEGMENTATION_CRF, noise
 
 from auxseg.crf import saliency_crf, segmentation_crf
-from auxseg.params import CrfKernels, SaliencyCrf
 
-KERNELS = CrfKernels(
-    gaussian_sxy=4.0,
-    gaussian_weight=3.0,
-    bilateral_sxy=83.0,
-    bilateral_srgb=5.0,
-    bilateral_weight=3.0,
-    iterations=10,
-)
-SALIENCY = SaliencyCrf(
-    gaussian_sxy=3.0,
-    gaussian_weight=3.0,
-    bilateral_sxy=60.0,
-    bilateral_srgb=5.0,
-    bilateral_weight=5.0,
-    iterations=1,
-    tau=1.05,
-)
 Floats = npt.NDArray[np.float32]
 
 
@@ -45,7 +27,7 @@ def probabilities(edge: int, sure: float = 0.7, height: int = 40, width: int = 6
 
 def test_the_result_is_a_probability_at_every_pixel() -> None:
     p = np.random.default_rng(0).dirichlet(np.ones(4), (30, 37)).transpose(2, 0, 1)
-    refined = segmentation_crf(noise(30, 37), p.astype(np.float32), KERNELS)
+    refined = segmentation_crf(noise(30, 37), p.astype(np.float32), SEGMENTATION_CRF)
     assert refined.shape == (4, 30, 37)
     assert refined.dtype == np.float32
     assert (refined >= 0).all()
@@ -54,7 +36,7 @@ def test_the_result_is_a_probability_at_every_pixel() -> None:
 
 @pytest.mark.parametrize("offset", [-5, 5])
 def test_a_boundary_snaps_to_the_edge_of_the_image(offset: int) -> None:
-    refined = segmentation_crf(halves(30), probabilities(30 + offset), KERNELS)
+    refined = segmentation_crf(halves(30), probabilities(30 + offset), SEGMENTATION_CRF)
     expected = np.zeros((40, 60))
     expected[:, 30:] = 1
     np.testing.assert_array_equal(refined.argmax(0), expected)
@@ -63,7 +45,7 @@ def test_a_boundary_snaps_to_the_edge_of_the_image(offset: int) -> None:
 def test_rows_and_columns_are_not_confused() -> None:
     image = np.ascontiguousarray(halves(30).transpose(1, 0, 2))
     p = np.ascontiguousarray(probabilities(35).transpose(0, 2, 1))
-    refined = segmentation_crf(image, p, KERNELS).argmax(0)
+    refined = segmentation_crf(image, p, SEGMENTATION_CRF).argmax(0)
     assert refined.shape == (60, 40)
     assert (refined[:30] == 0).all()
     assert (refined[30:] == 1).all()
@@ -72,14 +54,16 @@ def test_rows_and_columns_are_not_confused() -> None:
 def test_an_image_without_edges_keeps_the_strongest_class() -> None:
     image = np.full((40, 60, 3), 128, np.uint8)
     p = probabilities(30, sure=0.8)
-    np.testing.assert_array_equal(segmentation_crf(image, p, KERNELS).argmax(0), p.argmax(0))
+    np.testing.assert_array_equal(
+        segmentation_crf(image, p, SEGMENTATION_CRF).argmax(0), p.argmax(0)
+    )
 
 
 def test_photographs_and_inputs_are_left_as_they_are() -> None:
     image, p = halves(30), probabilities(35)
     before = image.copy(), p.copy()
     image.flags.writeable = p.flags.writeable = False
-    segmentation_crf(image, p, KERNELS)
+    segmentation_crf(image, p, SEGMENTATION_CRF)
     np.testing.assert_array_equal(image, before[0])
     np.testing.assert_array_equal(p, before[1])
 
@@ -87,10 +71,10 @@ def test_photographs_and_inputs_are_left_as_they_are() -> None:
 def test_certain_probabilities_stay_finite() -> None:
     p = np.zeros((2, 20, 20), np.float32)
     p[0] = 1
-    refined = segmentation_crf(halves(10, 20, 20), p, KERNELS)
+    refined = segmentation_crf(halves(10, 20, 20), p, SEGMENTATION_CRF)
     assert np.isfinite(refined).all()
     assert (refined.argmax(0) == 0).all()
-    saliency = saliency_crf(halves(10, 20, 20), p[0], SALIENCY)
+    saliency = saliency_crf(halves(10, 20, 20), p[0], SALIENCY_CRF)
     assert np.isfinite(saliency).all()
     assert (saliency > 0.9).all()
 
@@ -98,7 +82,7 @@ def test_certain_probabilities_stay_finite() -> None:
 def test_salient_means_high_values() -> None:
     image, saliency = halves(30), np.full((40, 60), 0.2, np.float32)
     saliency[:, 35:] = 0.9
-    refined = saliency_crf(image, saliency, SALIENCY)
+    refined = saliency_crf(image, saliency, SALIENCY_CRF)
     assert refined.shape == (40, 60)
     assert ((refined >= 0) & (refined <= 1)).all()
     assert (refined[:, :25] < 0.5).all()
@@ -109,7 +93,7 @@ def test_salient_means_high_values() -> None:
 
 def test_a_higher_tau_makes_the_saliency_less_certain() -> None:
     image, saliency = halves(30), np.full((40, 60), 0.3, np.float32)
-    flat = SALIENCY.model_copy(update={"gaussian_weight": 0.0, "bilateral_weight": 0.0})
+    flat = SALIENCY_CRF.model_copy(update={"gaussian_weight": 0.0, "bilateral_weight": 0.0})
     sharp = saliency_crf(image, saliency, flat)
     soft = saliency_crf(image, saliency, flat.model_copy(update={"tau": 5.0}))
     assert (sharp < soft).all()
@@ -118,7 +102,7 @@ def test_a_higher_tau_makes_the_saliency_less_certain() -> None:
 
 def test_without_kernels_the_saliency_unary_is_the_published_formula() -> None:
     saliency = np.linspace(0.05, 0.95, 12, dtype=np.float32).reshape(3, 4)
-    flat = SALIENCY.model_copy(update={"gaussian_weight": 0.0, "bilateral_weight": 0.0})
+    flat = SALIENCY_CRF.model_copy(update={"gaussian_weight": 0.0, "bilateral_weight": 0.0})
     refined = saliency_crf(noise(3, 4), saliency, flat)
 
     def energy(p: Floats) -> Floats:

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from helpers import SALIENCY_CRF, SEGMENTATION_CRF
 from torch import Tensor
 
 from auxseg.crf import saliency_crf, segmentation_crf
 from auxseg.networks.auxsegnet import AuxSegNet, Outputs
 from auxseg.networks.published import load_published
-from auxseg.params import CrfKernels, SaliencyCrf
 from auxseg.pseudo_labels import fuse
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -141,30 +141,13 @@ def test_fusion_is_the_published_one() -> None:
 
 def test_the_saliency_crf_is_the_published_one() -> None:
     published = load("label_update")
-    params = SaliencyCrf(
-        gaussian_sxy=3.0,
-        gaussian_weight=3.0,
-        bilateral_sxy=60.0,
-        bilateral_srgb=5.0,
-        bilateral_weight=5.0,
-        iterations=1,
-        tau=1.05,
-    )
     image = published["image"].astype(np.uint8)
-    refined = saliency_crf(image, published["saliency"], params)
+    refined = saliency_crf(image, published["saliency"], SALIENCY_CRF)
     np.testing.assert_allclose(refined, published["saliency_crf"], rtol=0, atol=1e-4)
 
 
 def test_the_segmentation_crf_is_the_published_one() -> None:
     published = load("label_update")
-    kernels = CrfKernels(
-        gaussian_sxy=4.0,
-        gaussian_weight=3.0,
-        bilateral_sxy=83.0,
-        bilateral_srgb=5.0,
-        bilateral_weight=3.0,
-        iterations=10,
-    )
     image = published["image"].astype(np.uint8)
-    refined = segmentation_crf(image, published["probabilities"], kernels)
+    refined = segmentation_crf(image, published["probabilities"], SEGMENTATION_CRF)
     np.testing.assert_allclose(refined, published["segmentation_crf"], rtol=0, atol=1e-4)
