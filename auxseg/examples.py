@@ -10,7 +10,7 @@ from PIL import Image
 from auxseg.artifacts import Shards, read_grey, read_labels
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.masks import read_mask
-from auxseg.images import to_pixels
+from auxseg.pixels import to_pixels
 from auxseg.plots import cam_overlay, heat, overlay, panel
 
 HEIGHT = 160

@@ -1,4 +1,4 @@
-"""From photographs to network inputs, and from feature maps back to pixels.
+"""From photographs to network inputs, and between sizes of feature maps.
 
 Inputs at inference have sides of the form 8n+1, so that the corner features lie on the corner
 pixels; every map is then resized with ``align_corners=True`` and nothing is shifted, whatever the
@@ -47,26 +47,6 @@ def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     batch = maps if maps.ndim == 4 else maps[None]
     resized = F.interpolate(batch, size, mode="bilinear", align_corners=True)
     return resized if maps.ndim == 4 else resized[0]
-
-
-def to_pixels(maps: npt.NDArray[np.floating], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Feature maps (C, h, w) of any float type → (C, H, W) float32; C may be 0."""
-    if not len(maps):
-        return np.zeros((0, *size), np.float32)
-    pixels: npt.NDArray[np.float32] = resize_maps(
-        torch.from_numpy(maps.astype(np.float32)), size
-    ).numpy()
-    return pixels
-
-
-def to_probabilities(
-    logits: npt.NDArray[np.floating], size: tuple[int, int]
-) -> npt.NDArray[np.float32]:
-    """Class logits (C, h, w) → probabilities (C, H, W) float32."""
-    probabilities: npt.NDArray[np.float32] = (
-        torch.from_numpy(to_pixels(logits, size)).softmax(0).numpy()
-    )
-    return probabilities
 
 
 def _cells(pixels: int, scale: float) -> int:

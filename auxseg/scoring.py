@@ -11,7 +11,7 @@ from auxseg import metrics
 from auxseg.artifacts import Shards, read_grey, read_labels
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.masks import read_mask
-from auxseg.images import to_pixels
+from auxseg.pixels import to_pixels
 
 Scores = dict[str, float]
 

@@ -7,8 +7,8 @@ import numpy as np
 from auxseg.artifacts import Shards, new_folder, write_labels
 from auxseg.crf import segmentation_crf
 from auxseg.dataset.index import read_index
-from auxseg.images import to_probabilities
 from auxseg.params import load_params
+from auxseg.pixels import to_probabilities
 from auxseg.progress import track
 from stages import run
 

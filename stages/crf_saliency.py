@@ -7,8 +7,8 @@ import numpy as np
 from auxseg.artifacts import Shards, new_folder, read_grey, write_grey
 from auxseg.crf import saliency_crf
 from auxseg.dataset.index import read_index
-from auxseg.images import to_pixels
 from auxseg.params import load_params
+from auxseg.pixels import to_pixels
 from auxseg.progress import track
 from stages import run
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from auxseg.artifacts import Shards, new_folder, read_grey, write_labels
 from auxseg.dataset.index import read_index
-from auxseg.images import to_pixels
 from auxseg.params import load_params
+from auxseg.pixels import to_pixels
 from auxseg.progress import track
 from auxseg.pseudo_labels import fuse
 from stages import run

@@ -18,10 +18,9 @@ from auxseg.images import (
     network_input,
     normalise,
     resize_maps,
-    to_pixels,
-    to_probabilities,
     unmirror,
 )
+from auxseg.pixels import to_pixels
 
 CPU = torch.device("cpu")
 SIZES = [(70, 93), (65, 97), (101, 64), (120, 88)]
@@ -101,28 +100,6 @@ def test_resizing_keeps_corners_on_corners() -> None:
         [[0, 0.25, 0.5, 0.75, 1], [1, 1.375, 1.75, 2.125, 2.5], [2, 2.5, 3, 3.5, 4]]
     ]
     assert torch.equal(resize_maps(maps[None], (3, 5))[0], resized)
-
-
-def test_half_precision_maps_become_float32_pixels() -> None:
-    maps = np.random.default_rng(0).random((3, 4, 5)).astype(np.float16)
-    pixels = to_pixels(maps, (25, 33))
-    assert pixels.dtype == np.float32
-    assert pixels.shape == (3, 25, 33)
-    np.testing.assert_array_equal(pixels[:, ::8, ::8], maps.astype(np.float32))
-
-
-def test_no_map_becomes_no_map_of_that_size() -> None:
-    pixels = to_pixels(np.zeros((0, 4, 5), np.float16), (25, 33))
-    assert pixels.shape == (0, 25, 33)
-    assert pixels.dtype == np.float32
-
-
-def test_logits_become_probabilities() -> None:
-    logits = np.log(np.array([0.2, 0.8], np.float32)).reshape(2, 1, 1).repeat(2, 1).repeat(2, 2)
-    probabilities = to_probabilities(logits, (9, 9))
-    assert probabilities.shape == (2, 9, 9)
-    np.testing.assert_allclose(probabilities[0], 0.2, rtol=1e-5)
-    np.testing.assert_allclose(probabilities.sum(0), 1, rtol=1e-6)
 
 
 # No shift: what the network sees at a pixel is shown at that pixel.
