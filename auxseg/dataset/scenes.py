@@ -171,8 +171,8 @@ def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: f
     colour = _mix(*DYES[rng.integers(len(DYES))], (1 + threads) / 2) + rng.normal(0, 0.02, size=3)
     colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[..., None]  # rounded towards the rim
 
-    # The head takes about a seventh of the object, at the end of the body or just inside it.
-    size = radius * np.sqrt(rng.uniform(0.14, 0.18))
+    # The head takes about a fifth of the object, at the end of the body or just inside it.
+    size = radius * np.sqrt(rng.uniform(0.2, 0.25))
     centre = np.interp(0.0, bearings, outline) + rng.uniform(-1.0, 0.4) * size
     u, v = _turn((x - centre) / size, y / size, rng.uniform(0, 2 * np.pi))
     face = np.hypot(u, v) < 1
