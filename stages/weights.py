@@ -1,4 +1,4 @@
-"""Fetch a backbone's ImageNet weights from torchvision; `none` stands for random weights."""
+"""Fetch a backbone's ImageNet weights from torchvision."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from stages import run
 
 
 def main(name: str, out: Path) -> None:
-    """Write the weights of the backbone NAME to OUT, or no tensors at all for `none`."""
-    state = {} if name == "none" else fetch(name)
+    """Write the weights of the backbone NAME to OUT."""
+    state = fetch(name)
     with new_file(out) as partial:
         save_file(state, partial)
 

@@ -29,7 +29,7 @@ TINY: dict[str, Any] = {
     "dataset.examples": 1,
     "saliency.root": "data/sources/saliency/geodesic",
     "network.backbone": "tiny",
-    "network.weights": "data/sources/weights/none.safetensors",
+    "network.weights": "none",
     "classifier.augment.crop": 33,
     "classifier.schedule.epochs": 1,
     "classifier.schedule.batch_size": 4,

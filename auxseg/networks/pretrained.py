@@ -1,13 +1,21 @@
-"""Weights to start from, as torchvision and the published networks have them."""
+"""Weights to start from: torchvision's, published ones, or those of another training."""
 
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from auxseg.networks.backbones import Backbone
-from auxseg.networks.published import our_name
+from auxseg.networks.mxnet import read_mxnet
+from auxseg.networks.names import Match, match, our_name
+
+NO_FILE = "none"
 
 
 def fetch(name: str) -> dict[str, Tensor]:
@@ -20,44 +28,77 @@ def fetch(name: str) -> dict[str, Tensor]:
 
 
 def load_pretrained(backbone: Backbone, path: Path) -> None:
-    """Load weights from ``path``; a file without tensors changes nothing.
+    """Load weights from a file that ``read_state`` reads; one named ``none`` changes nothing.
 
-    Names are torchvision's, or for resnet38d those of the published AuxSegNet; the ImageNet
-    classifier is left out. ``path`` is ``.safetensors``, or a ``.pth`` state dict, which is read
-    without executing anything in it. Raises ValueError naming what is missing or of another shape.
+    Raises ValueError naming what is missing or of another shape.
     """
-    state = read_state(path)
-    if not state:
-        return
-    state = {_own_name(name): value for name, value in state.items()}
-    own = backbone.body.state_dict()
-    # Old files lack the step counters of BatchNorm, which play no part here.
-    wanted = {key for key in own if not key.endswith("num_batches_tracked")}
-    wrong = {key for key in wanted & state.keys() if state[key].shape != own[key].shape}
-    missing = sorted(wanted - state.keys() | wrong)
-    if missing:
-        raise ValueError(
-            f"{path}: not weights of this backbone: {len(missing)} of {len(wanted)} tensors are "
-            f"missing or of another shape, the first is {missing[0]}"
-        )
-    backbone.body.load_state_dict({key: state.get(key, own[key]) for key in own})
+    if path.name != NO_FILE:
+        match_backbone(backbone, read_state(path)).load(path)
+
+
+def match_backbone(backbone: Backbone, state: Mapping[str, Tensor]) -> Match:
+    """Find the weights of ``backbone`` in ``state``.
+
+    Names are torchvision's, ours, or for resnet38d those of the published AuxSegNet or of the
+    ImageNet weights in MXNet's format.
+    """
+    return match(backbone.body, state, _name_in_backbone)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from ``.safetensors`` or ``.pth`` without executing anything in it."""
+    """Read tensors by name without executing anything in the file.
+
+    ``.safetensors``, MXNet's ``.params``, or else what ``torch.save`` wrote: a state dict, as it is
+    or as ``state_dict`` or ``model`` of a checkpoint, also of a ``DataParallel`` network.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such weights file")
+    if path.suffix == ".params":
+        return read_mxnet(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = _load_torch(path)
     except Exception as error:
-        raise ValueError(f"{path}: cannot be read as weights: {error}") from error
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read as weights: {reason}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(map(_is_plain, state.keys(), state.values())):
         raise ValueError(f"{path}: not a state dict of tensors")
+    if all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     return state
 
 
-def _own_name(name: str) -> str:
+def _load_torch(path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
+                # torch never compresses, so this could only be meant to fill the memory.
+                raise ValueError("it is a compressed archive")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own message recommends to execute the file's code.
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f" ({found[1]})" if found else ""
+        raise ValueError(
+            f"it holds more than tensors{what}, which could execute code; save the state dict alone"
+        ) from error
+
+
+def _is_plain(name: Any, tensor: Any) -> bool:
+    return (
+        isinstance(name, str)
+        and isinstance(tensor, Tensor)
+        and tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_nested
+    )
+
+
+def _name_in_backbone(name: str) -> str:
     # torchvision keeps mobilenet's layers below `features`, resnet's at the top.
-    return our_name(name).removeprefix("features.").removeprefix("backbone.body.")
+    return our_name(name).removeprefix("backbone.body.").removeprefix("features.")

@@ -1,60 +1,43 @@
-"""Read the state dict of the published AuxSegNet into our ResNet-38d pairwise network."""
+"""The published checkpoints of a whole AuxSegNet: ResNet-38d, pairwise affinity."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.networks.names import Match, match, our_name
 
 # Parameters that the published network holds but never uses.
 UNUSED = re.compile(r"(seg|sal)_att\.(g|W_z)\.")
-# Published name → ours, applied in this order.
-RENAMES = (
-    (r"^(conv1a|bn7|b\d(_\d)?)\.", r"backbone.body.\1."),
-    (r"\.bn_branch2a\.", ".norm1."),
-    (r"\.bn_branch2b1\.", ".norm2."),
-    (r"\.bn_branch2b2\.", ".norm3."),
-    (r"\.conv_branch2a\.", ".conv1."),
-    (r"\.conv_branch2b1\.", ".conv2."),
-    (r"\.conv_branch2b2\.", ".conv3."),
-    (r"\.conv_branch1\.", ".shortcut."),
-    (r"^fc8\.", "classification.linear."),
-    (r"^cross_att\.", "cross_task.pairwise."),
-    (r"^(seg|sal)_att\.theta\.", r"\1.affinity.query."),
-    (r"^(seg|sal)_att\.phi\.", r"\1.affinity.key."),
-    (r"^(seg|sal)_g\.", r"\1.affinity.value."),
-    (r"^(seg|sal)_W\.", r"\1.affinity.output."),
-    (r"^(seg|sal)_conv", r"\1.conv"),
-    (r"^seg\.", "segmentation."),
-    (r"^sal\.", "saliency."),
-)
+CLASSIFIER = "fc8.weight"
+MAX_CLASSES = 254  # as many as 8-bit label maps can hold beside background and "ignore"
 
 
-def our_name(name: str) -> str:
-    """The published name of a tensor → ours; names that are not published ones stay."""
-    for pattern, replacement in RENAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
+def published_network(state: Mapping[str, Tensor], path: Path) -> AuxSegNet:
+    """Build the network of the checkpoint ``state`` from ``path``, with random weights.
 
-
-def load_published(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load a published checkpoint into ``network``: AuxSegNet, resnet38d, ``affinity: pairwise``.
-
-    Raises ValueError that names the first tensors which are missing, unknown or of another shape.
+    The number of classes is that of its classifier; ValueError if it has none.
     """
-    renamed = {}
-    for name, tensor in state.items():
-        if UNUSED.match(name):
-            continue
-        # The published classifier is a 1×1 convolution.
-        renamed[our_name(name)] = tensor.flatten(1) if name.startswith("fc8.") else tensor
-    own = network.state_dict()
-    problems = [f"{name} is missing" for name in own if name not in renamed]
-    problems += [f"{name} is unknown" for name in renamed if name not in own]
-    problems += [
-        f"{name} is {list(tensor.shape)} instead of {list(own[name].shape)}"
-        for name, tensor in renamed.items()
-        if name in own and tensor.shape != own[name].shape
-    ]
-    if problems:
-        raise ValueError("not a published AuxSegNet checkpoint: " + "; ".join(problems[:3]))
-    network.load_state_dict(renamed)
+    if CLASSIFIER not in state:
+        raise ValueError(
+            f"{path}: not a published AuxSegNet, as it has no {CLASSIFIER}; "
+            "name a backbone to convert that alone"
+        )
+    classes = state[CLASSIFIER].shape[0] if state[CLASSIFIER].ndim else 0
+    if not 1 <= classes <= MAX_CLASSES:
+        raise ValueError(f"{path}: {CLASSIFIER} has {classes} classes, not 1 to {MAX_CLASSES}")
+    return AuxSegNet("resnet38d", classes, True, "pairwise", whitening=False)
+
+
+def match_published(network: AuxSegNet, state: Mapping[str, Tensor]) -> Match:
+    """Find the weights of ``network`` in a published checkpoint.
+
+    A tensor that neither network uses is ignored; one that we do not know is a problem, since the
+    network that it belongs to computes something else.
+    """
+    found = match(network, state, our_name)
+    unknown = [f"{name!r} is unknown" for name in found.ignored if not UNUSED.match(name)]
+    return replace(found, problems=found.problems + unknown)
