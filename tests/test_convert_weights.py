@@ -136,7 +136,7 @@ def test_a_whole_published_checkpoint_becomes_a_network_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # One number for a whole tensor: 115 million would take long to write.
-    state = {name: torch.full((1,), 0.5).expand(shape) for name, shape in SHAPES.items()}
+    state = {name: torch.tensor(0.5).expand(shape) for name, shape in SHAPES.items()}
     torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}}, tmp_path / "a.pth")
     main(tmp_path / "a.pth", tmp_path / "model")
     network = load_network(tmp_path / "model", AuxSegNet)

@@ -555,6 +555,7 @@ def test_the_trap_would_spring(tmp_path: Path) -> None:
     assert (tmp_path / "sprung").is_dir()
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
 def test_a_pth_file_that_holds_no_state_dict_is_refused(tmp_path: Path) -> None:
     sparse, meta = torch.eye(2).to_sparse(), torch.zeros(1, device="meta")
     for content in ([torch.zeros(1)], {"epoch": 3}, {"a": sparse}, {"a": meta}, {1: sparse}):

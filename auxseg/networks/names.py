@@ -77,7 +77,7 @@ def match(module: nn.Module, state: Mapping[str, Tensor], rename: Callable[[str]
         if name not in own:
             ignored.append(published)
             continue
-        if own[name].ndim == 2 and tensor.ndim == 4:
+        if own[name].ndim == 2 and tensor.shape[2:] == (1, 1):
             tensor = tensor.flatten(1)  # a published 1×1 convolution, a linear layer of ours
         if tensor.shape != own[name].shape:
             unfit[name] = f"is {list(tensor.shape)} instead of {list(own[name].shape)}"

@@ -76,8 +76,8 @@ def _load_torch(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
-                # torch never compresses, so this could only be meant to fill the memory.
-                raise ValueError("it is a compressed archive")
+                # A small file could fill the memory.
+                raise ValueError("it is a compressed archive, which torch.save never writes")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
