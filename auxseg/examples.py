@@ -10,7 +10,7 @@ from PIL import Image
 from auxseg.artifacts import Shards, read_grey, read_labels
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.masks import read_mask
-from auxseg.pixels import to_pixels
+from auxseg.pixels import resize_labels, to_pixels
 from auxseg.plots import cam_overlay, heat, overlay, panel
 
 HEIGHT = 160
@@ -32,7 +32,7 @@ def draw_example(index: Index, entry: Entry, artifacts: Artifacts) -> Image.Imag
     truth = read_mask(index, entry)
     tiles = [("photo", photo)]
     if truth is not None:
-        tiles.append(("truth", overlay(photo, truth)))
+        tiles.append(("truth", overlay(photo, resize_labels(truth, photo.shape[:2]))))
     last = artifacts.last.name
     tiles += [
         ("CAM", _cam(photo, entry, artifacts.first / "cam")),

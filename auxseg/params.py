@@ -56,9 +56,9 @@ class Geodesic(Section):
 
 
 class Dataset(Section):
-    """Which images to use; ``train`` and ``val`` name lists in ImageSets/Segmentation."""
+    """Which images to use, and what the format calls the splits ``train`` and ``val``."""
 
-    format: Literal["voc"]
+    format: Literal["voc", "coco", "folder"]
     root: Annotated[str, Field(min_length=1)]
     classes: Annotated[
         list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=254)
@@ -66,6 +66,8 @@ class Dataset(Section):
     train: Annotated[str, Field(min_length=1)]
     val: Annotated[str, Field(min_length=1)]
     examples: Count
+    difficult: bool
+    max_side: Annotated[int, Field(ge=64)]
 
     @field_validator("classes")
     @classmethod

@@ -1,10 +1,12 @@
-"""From stored feature maps back to pixels, without torch: its import would be most of the time of
+"""From stored maps to pixels of any size, without torch: its import would be most of the time of
 the many short steps that need nothing else of it.
 """
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
+Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
@@ -24,6 +26,16 @@ def to_probabilities(logits: npt.NDArray[np.floating], size: tuple[int, int]) ->
     powers = np.exp(pixels - pixels.max(0))
     probabilities: Floats = powers / powers.sum(0)
     return probabilities
+
+
+def resize_labels(labels: Bytes, size: tuple[int, int]) -> Bytes:
+    """A label map as (H, W): the nearest label at every pixel."""
+    return np.asarray(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def resize_grey(values: Bytes, size: tuple[int, int]) -> Bytes:
+    """An 8-bit map as (H, W), bilinear."""
+    return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def _weights(cells: int, pixels: int) -> Floats:

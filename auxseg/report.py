@@ -79,19 +79,23 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
     console = Console(width=None if Console().is_terminal else 100)
     console.print(table)
     final = values["val"]
+    if not final["images"]:
+        console.print("val: no image has a mask, so nothing is scored")
+        return
     console.print(
         f"val mIoU {final['miou']:.3f}, with CRF {final['crf']['miou']:.3f}; "
         f"pixel accuracy {final['pixel_accuracy']:.3f}, with CRF "
-        f"{final['crf']['pixel_accuracy']:.3f}",
+        f"{final['crf']['pixel_accuracy']:.3f} ({final['images']} images)",
         highlight=False,
     )
 
 
 def _groups(row: pd.Series) -> dict[str, dict[str, float]]:
-    """A row of the table of rounds as nested groups; empty cells are NaN."""
+    """A row of the table of rounds as nested groups; empty cells are NaN, numbers of images int."""
     groups: dict[str, dict[str, float]] = {}
     for column, value in row.items():
         group, _, name = str(column).partition(".")
         if name:
-            groups.setdefault(group, {})[name] = float(value)
+            whole = name == "images" and not np.isnan(value)
+            groups.setdefault(group, {})[name] = int(value) if whole else float(value)
     return groups

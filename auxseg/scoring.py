@@ -11,38 +11,40 @@ from auxseg import metrics
 from auxseg.artifacts import Shards, read_grey, read_labels
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.masks import read_mask
-from auxseg.pixels import to_pixels
+from auxseg.pixels import resize_grey, resize_labels, to_pixels
 
+Bytes = npt.NDArray[np.uint8]
+Counted = tuple[npt.NDArray[np.int64], int]  # confusion matrix (C, C + 1), number of images
 Scores = dict[str, float]
 
 
-def masks(index: Index, split: str) -> Iterator[tuple[Entry, npt.NDArray[np.uint8]]]:
-    """The entries of a split that have a mask, with it."""
+def masks(index: Index, split: str) -> Iterator[tuple[Entry, Bytes]]:
+    """The entries of a split that have a mask, with it; it may be larger than the photo as read."""
     for entry in index.split(split):
         mask = read_mask(index, entry)
         if mask is not None:
             yield entry, mask
 
 
-def confusion(index: Index, split: str, labels: Path) -> npt.NDArray[np.int64]:
-    """Confusion matrix (C, C + 1) of the label maps ``<id>.png`` in a folder."""
+def confusion(index: Index, split: str, labels: Path) -> Counted:
+    """Count the label maps ``<id>.png`` in a folder."""
     pairs = ((mask, read_labels(labels / f"{e.id}.png")) for e, mask in masks(index, split))
-    return _sum(pairs, len(index.classes) + 1)
+    return _count(pairs, len(index.classes) + 1)
 
 
-def predicted_confusion(index: Index, prediction: Shards) -> npt.NDArray[np.int64]:
-    """Confusion matrix (C, C + 1) of the stored segmentation logits of the validation images."""
+def predicted_confusion(index: Index, prediction: Shards) -> Counted:
+    """Count the stored segmentation logits of the validation images."""
     pairs = (
-        (mask, to_pixels(prediction[e.id]["segmentation"], mask.shape).argmax(0))
-        for e, mask in masks(index, "val")
+        (mask, _predicted(prediction[e.id]["segmentation"], e)) for e, mask in masks(index, "val")
     )
-    return _sum(pairs, len(index.classes) + 1)
+    return _count(pairs, len(index.classes) + 1)
 
 
 def score_pseudo_labels(index: Index, folder: Path) -> Scores:
     """Scores of pseudo labels: ignored pixels count as wrong, except in ``labelled_miou``."""
-    counts = confusion(index, "train", folder)
+    counts, images = confusion(index, "train", folder)
     return {
+        "images": images,
         "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
         "labelled_miou": metrics.mean_over_classes(
             metrics.iou_by_class(metrics.labelled_only(counts))
@@ -54,7 +56,7 @@ def score_pseudo_labels(index: Index, folder: Path) -> Scores:
 
 
 def score_segmentation(counts: npt.NDArray[np.int64]) -> Scores:
-    """Mean IoU and pixel accuracy of a confusion matrix."""
+    """Mean IoU and pixel accuracy of a confusion matrix; NaN of an empty one."""
     return {
         "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
         "pixel_accuracy": metrics.pixel_accuracy(counts),
@@ -69,7 +71,7 @@ def score_saliency(index: Index, folder: Path) -> Scores:
 def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:
     """MAE and F-beta of the stored saliency of the validation images."""
 
-    def maps() -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+    def maps() -> Iterator[tuple[Bytes, Bytes]]:
         for entry, mask in masks(index, "val"):
             saliency = to_pixels(prediction[entry.id]["saliency"][None], mask.shape)[0]
             yield mask, (saliency * 255).round().astype(np.uint8)
@@ -96,7 +98,8 @@ def score_round(
         "classifier": score_classification(index, shards),
     }
     if "segmentation" in shards[index.split("val")[0].id]:
-        scores["val"] = score_segmentation(predicted_confusion(index, shards))
+        counts, images = predicted_confusion(index, shards)
+        scores["val"] = {"images": images, **score_segmentation(counts)}
         scores["val_saliency"] = score_predicted_saliency(index, shards)
     return scores
 
@@ -109,20 +112,26 @@ def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def _sum(
-    pairs: Iterable[tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]],
-    classes: int,
-) -> npt.NDArray[np.int64]:
-    total = np.zeros((classes, classes + 1), np.int64)
+def _predicted(logits: npt.NDArray[np.floating], entry: Entry) -> Bytes:
+    """Labels at the size of the photo as read: logits at that of a large mask fill the memory."""
+    labels: Bytes = to_pixels(logits, (entry.height, entry.width)).argmax(0).astype(np.uint8)
+    return labels
+
+
+def _count(pairs: Iterable[tuple[Bytes, Bytes]], classes: int) -> Counted:
+    total, images = np.zeros((classes, classes + 1), np.int64), 0
     for truth, labels in pairs:
+        images += 1
+        if labels.shape != truth.shape:
+            labels = resize_labels(labels, truth.shape)
         total += metrics.confusion_matrix(truth, labels, classes)
-    return total
+    return total, images
 
 
-def _saliency(
-    pairs: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]],
-) -> Scores:
+def _saliency(pairs: Iterable[tuple[Bytes, Bytes]]) -> Scores:
     score = metrics.SaliencyScore()
     for truth, saliency in pairs:
+        if saliency.shape != truth.shape:
+            saliency = resize_grey(saliency, truth.shape)
         score.update(truth, saliency)
     return {"mae": score.mae, "f_beta": score.f_beta, "max_f_beta": score.max_f_beta}

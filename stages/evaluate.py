@@ -29,7 +29,7 @@ def main(
 ) -> None:
     """Write evaluation.json, CSV tables and overlays to OUT."""
     index = read_index(dataset)
-    counts = confusion(index, "val", segmentation)
+    counts, _ = confusion(index, "val", segmentation)
     rounds = pd.read_csv(last / "scores" / "rounds.csv")
     values = evaluation(rounds, counts)
     tables = {

@@ -12,6 +12,7 @@ from auxseg.dataset.index import Entry, Index
 from auxseg.params import Augment, CrfKernels, SaliencyCrf, Schedule
 
 Photo = npt.NDArray[np.uint8]
+MAX_SIDE = 1024
 
 # Neither scaled, mirrored nor recoloured: only a crop.
 PLAIN = Augment(scale=[1.0, 1.0], mirror=0.0, jitter=0.0, crop=33)
@@ -58,7 +59,7 @@ def make_index(
         entries.append(
             Entry(str(number), "train", False, path.name, digest, width, height, tuple(present))
         )
-    return Index("voc", root, tuple(classes), tuple(entries))
+    return Index("voc", root, tuple(classes), tuple(entries), MAX_SIDE)
 
 
 def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) -> Schedule:

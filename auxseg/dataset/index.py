@@ -5,7 +5,6 @@ DVC's back an error instead of a silent difference. Masks are not in it: see ``m
 """
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from PIL import Image
+
+from auxseg.dataset.photos import read_photo
 
 TABLE = "index.csv"
 DESCRIPTION = "dataset.json"
@@ -21,7 +21,10 @@ DESCRIPTION = "dataset.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One image; ``labels`` are class numbers 0..K-1, ``path`` is relative to the root."""
+    """One image; ``labels`` are class numbers 0..K-1, ``path`` is relative to the root.
+
+    ``width`` and ``height`` are those of the photograph as read: upright, and reduced if need be.
+    """
 
     id: str
     split: str
@@ -35,12 +38,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """All images of a dataset; ``classes`` are the K foreground classes in label order."""
+    """All images of a dataset; ``classes`` are the K foreground classes in label order.
+
+    Photographs with a longer side than ``max_side`` pixels are reduced when they are read.
+    """
 
     format: str
     root: Path
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
+    max_side: int
 
     def split(self, name: str) -> list[Entry]:
         """Entries of ``train`` or ``val`` in index order."""
@@ -57,17 +64,15 @@ class Index:
         return vector
 
     def read_image(self, entry: Entry) -> npt.NDArray[np.uint8]:
-        """Read a photograph as (H, W, 3); ValueError if it is not the one that was indexed."""
+        """Read a photograph as (height, width, 3) of its entry.
+
+        ValueError if it is not the one that was indexed.
+        """
         path = self.root / entry.path
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise ValueError(f"{path}: changed since it was indexed; run `dvc repro` again")
-        return decode(data)
-
-
-def decode(data: bytes) -> npt.NDArray[np.uint8]:
-    """Encoded photograph → (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        return read_photo(data, self.max_side).pixels
 
 
 def write_index(folder: Path, index: Index) -> None:
@@ -84,6 +89,7 @@ def write_index(folder: Path, index: Index) -> None:
         "format": index.format,
         "root": index.root.as_posix(),
         "classes": list(index.classes),
+        "max_side": index.max_side,
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
 
@@ -109,4 +115,5 @@ def read_index(folder: Path) -> Index:
         )
         for row in table.to_dict("records")
     )
-    return Index(description["format"], Path(description["root"]), classes, entries)
+    root = Path(description["root"])
+    return Index(description["format"], root, classes, entries, description["max_side"])

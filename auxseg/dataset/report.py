@@ -1,0 +1,64 @@
+"""All that is wrong with a dataset, and what is merely odd, collected while it is imported."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+SHOWN = 20  # problems of a kind
+
+
+class DatasetError(ValueError):
+    """The dataset cannot be used; the message has one line per problem."""
+
+
+@dataclass
+class _Group:
+    count: int = 0
+    shown: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        self.count += 1
+        if self.count <= SHOWN:
+            self.shown.append(line)
+
+
+class Report:
+    """Problems and warnings by kind; of each kind all are counted and the first ones kept."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, _Group] = {}
+        self._warnings: dict[str, _Group] = {}
+
+    def problem(self, kind: str, line: str) -> None:
+        """Note what makes the dataset unusable; ``line`` names the file and what is wrong."""
+        self._problems.setdefault(kind, _Group()).add(line)
+
+    def warning(self, kind: str, example: str) -> None:
+        """Note something odd, such as the kind "image without any class" of the example "007"."""
+        self._warnings.setdefault(kind, _Group()).add(example)
+
+    def warnings(self) -> list[str]:
+        """One line a kind, with its count and the first example."""
+        return [
+            f"{kind}: {group.count}, such as {group.shown[0]}"
+            for kind, group in self._warnings.items()
+        ]
+
+    def refuse(self) -> None:
+        """Raise DatasetError with all problems, if there are any."""
+        lines: list[str] = []
+        for kind, group in self._problems.items():
+            lines += group.shown
+            if group.count > SHOWN:
+                lines.append(f"and {group.count - SHOWN} more: {kind}")
+        if lines:
+            raise DatasetError("\n".join(lines))
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """The end of a message about an unknown name: which known one may have been meant."""
+    plain = {known.casefold(): known for known in names}
+    close = get_close_matches(name.casefold(), plain, n=1)
+    if close:
+        return f"did you mean {plain[close[0]]!r}?"
+    return f"known are {', '.join(names)}"
