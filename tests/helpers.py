@@ -1,15 +1,18 @@
 """Small datasets and parameters that several test modules share."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 
 from auxseg.dataset.index import Entry, Index
-from auxseg.params import Augment, CrfKernels, SaliencyCrf, Schedule
+from auxseg.dataset.listing import Listed, index_images
+from auxseg.dataset.report import DatasetError, Report
+from auxseg.params import Augment, CrfKernels, Dataset, SaliencyCrf, Schedule
 
 Photo = npt.NDArray[np.uint8]
 MAX_SIDE = 1024
@@ -72,3 +75,20 @@ def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) 
         momentum=0.0,
         weight_decay=0.0,
     )
+
+
+Lister = Callable[[Path, Dataset, Report], list[Listed]]
+
+
+def import_dataset(lister: Lister, root: Path, params: Dataset) -> tuple[Index, list[str]]:
+    """The index of the dataset at ``root``, and the warnings."""
+    report = Report()
+    index = index_images(root, params, lister(root, params, report), report)
+    return index, report.warnings()
+
+
+def import_problems(lister: Lister, root: Path, params: Dataset) -> list[str]:
+    """The lines with which the dataset at ``root`` is refused."""
+    with pytest.raises(DatasetError) as error:
+        import_dataset(lister, root, params)
+    return str(error.value).split("\n")

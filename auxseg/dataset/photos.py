@@ -43,7 +43,10 @@ def read_photo(data: bytes, max_side: int) -> Photo:
         orientation = _orientation(image)
         image = _continuous(image)
         width, height = image.size
-        image.thumbnail((max_side, max_side), reducing_gap=2.0)
+        longest = max(width, height)
+        # The sides of the result, rounded up: for a square, Pillow would decode all of a JPEG.
+        reduced = (-(-width * max_side // longest), -(-height * max_side // longest))
+        image.thumbnail(reduced, reducing_gap=2.0)
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
         if image.mode == "RGBA":
