@@ -70,6 +70,7 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("train.losses.saliency", -1, "greater than or equal to 0"),
         ("crf.iterations", 0, "greater than or equal to 1"),
         ("dataset.classes", [], "at least 1 item"),
+        ("dataset.max_side", 63, "greater than or equal to 64"),
         ("dataset.classes", [f"c{n}" for n in range(255)], "at most 254 items"),
         ("train.augment.scale", [1.0], "at least 2 items"),
         ("train.dilations", [2, 4], "at least 3 items"),
@@ -91,7 +92,7 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         # Not one of the choices.
         ("train.affinity", "triple", "'dual', 'pairwise' or 'none'"),
         ("network.backbone", "vgg16", "'resnet38d'.*'tiny'"),
-        ("dataset.format", "coco", "'voc'"),
+        ("dataset.format", "ade20k", "'voc', 'coco' or 'folder'"),
         # Rules of our own.
         ("train.augment.crop", 96, "8n\\+1 is needed, such as 89 or 97"),
         ("classifier.augment.crop", 25, "greater than or equal to 33"),

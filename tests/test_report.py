@@ -24,18 +24,18 @@ COUNTS = np.array([[8, 2, 0, 0], [1, 3, 0, 4], [0, 0, 0, 0]])
 
 def rounds() -> pd.DataFrame:
     first = {
-        "pseudo_labels": {"miou": 0.4, "labelled_miou": 0.6, "coverage": 0.7},
+        "pseudo_labels": {"images": 7, "miou": 0.4, "labelled_miou": 0.6, "coverage": 0.7},
         "saliency": {"mae": 0.2, "f_beta": 0.5},
         "classifier": {"map": 0.8},
     }
     last = {
-        "pseudo_labels": {"miou": 0.5, "labelled_miou": 0.7, "coverage": 0.9},
+        "pseudo_labels": {"images": 7, "miou": 0.5, "labelled_miou": 0.7, "coverage": 0.9},
         "saliency": {"mae": 0.1, "f_beta": 0.6},
         "classifier": {"map": 0.9},
-        "val": {"miou": 0.55, "pixel_accuracy": 0.88},
+        "val": {"images": 3, "miou": 0.55, "pixel_accuracy": 0.88},
         "val_saliency": {"mae": 0.15, "f_beta": 0.65},
     }
-    middle = last | {"val": {"miou": 0.99, "pixel_accuracy": 0.99}}
+    middle = last | {"val": {"images": 3, "miou": 0.99, "pixel_accuracy": 0.99}}
     return pd.concat([round_row(0, first), round_row(1, middle), round_row(2, last)])
 
 
@@ -47,6 +47,7 @@ def test_a_round_is_one_row_with_a_column_for_each_score() -> None:
 def test_the_evaluation_compares_the_first_round_with_the_last() -> None:
     values = evaluation(rounds(), COUNTS)
     assert values["pseudo_labels"]["first"] == {
+        "images": 7,
         "miou": 0.4,
         "labelled_miou": 0.6,
         "coverage": 0.7,
@@ -56,6 +57,7 @@ def test_the_evaluation_compares_the_first_round_with_the_last() -> None:
         "first": {"mae": 0.2, "f_beta": 0.5},
         "last": {"mae": 0.1, "f_beta": 0.6},
     }
+    assert values["val"]["images"] == 3
     assert values["val"]["miou"] == 0.55
     assert values["val"]["pixel_accuracy"] == 0.88
     assert values["val"]["saliency"] == {"mae": 0.15, "f_beta": 0.65}
@@ -114,7 +116,7 @@ def test_the_summary_has_a_line_for_each_round_and_the_final_scores(
     table = rounds()
     print_summary(table, evaluation(table, COUNTS))
     text = capsys.readouterr().out
-    assert "val mIoU 0.550, with CRF 0.514; pixel accuracy 0.880, with CRF 0.611" in text
+    assert "val mIoU 0.550, with CRF 0.514; pixel accuracy 0.880, with CRF 0.611 (3 images)" in text
     lines = [line.strip(" │").split("│") for line in text.splitlines() if "│" in line]
     cells = [[cell.strip() for cell in line] for line in lines]
     assert [row[0] for row in cells] == ["0", "1", "2"]
