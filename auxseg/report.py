@@ -80,7 +80,7 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
     console.print(table)
     final = values["val"]
     if not final["images"]:
-        console.print("val: no image has a mask, so nothing is scored")
+        console.print("val: no image has a mask, so nothing is scored", highlight=False)
         return
     console.print(
         f"val mIoU {final['miou']:.3f}, with CRF {final['crf']['miou']:.3f}; "

@@ -8,7 +8,7 @@ from auxseg.dataset.coco import list_coco
 from auxseg.dataset.folder import list_folder
 from auxseg.dataset.index import write_index
 from auxseg.dataset.listing import index_images
-from auxseg.dataset.report import Report
+from auxseg.dataset.problems import Report
 from auxseg.dataset.voc import list_voc
 from auxseg.params import load_params
 from auxseg.progress import track

@@ -11,7 +11,7 @@ from PIL import Image
 
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.listing import Listed, index_images
-from auxseg.dataset.report import DatasetError, Report
+from auxseg.dataset.problems import DatasetError, Report
 from auxseg.params import Augment, CrfKernels, Dataset, SaliencyCrf, Schedule
 
 Photo = npt.NDArray[np.uint8]

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 from helpers import import_dataset, import_problems, noise
 from PIL import Image
+from ruamel.yaml import YAML
 
 from auxseg.dataset.folder import list_folder
+from auxseg.dataset.index import read_index
 from auxseg.params import Dataset
+from stages import dataset as stage
+
+SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
 
 def params(**changed: Any) -> Dataset:
@@ -187,3 +192,22 @@ def test_a_table_or_folder_that_is_missing_or_unreadable_is_named(tmp_path: Path
     assert import_problems(list_folder, empty, params())[0] == (
         f"{empty}/images: no such folder; put the photographs there"
     )
+
+
+def test_the_stage_prints_progress_and_warnings_and_writes_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = folder(tmp_path, "id,labels,split\na,cat;dog,train\nc,,val\n")
+    shipped = YAML(typ="safe").load(SHIPPED.read_text("utf-8"))
+    shipped["dataset"] = params(root=str(root)).model_dump()
+    with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
+        YAML(typ="safe").dump(shipped, file)
+    monkeypatch.chdir(tmp_path)
+    stage.main(root, tmp_path / "out")
+    assert [entry.id for entry in read_index(tmp_path / "out").entries] == ["a", "c"]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2:] == [
+        "warning: image left out, as labels.csv has no row for it: 1, such as b.PNG",
+        "warning: image without any class: 1, such as c",
+    ]
+    assert lines[-3].startswith("dataset: 2/2 images")

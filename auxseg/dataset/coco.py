@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from auxseg.dataset.instances import Instances, instances_path, read_instances
 from auxseg.dataset.listing import Listed, Split, splits
-from auxseg.dataset.report import Report, nearest
+from auxseg.dataset.problems import Report, nearest
 from auxseg.params import Dataset
 
 

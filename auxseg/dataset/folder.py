@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auxseg.dataset.listing import Listed, Split
-from auxseg.dataset.report import Report, nearest
+from auxseg.dataset.problems import Report, nearest
 from auxseg.params import Dataset
 
 SUFFIXES = (".jpg", ".jpeg", ".png")

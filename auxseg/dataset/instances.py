@@ -122,7 +122,11 @@ def read_instances(path: Path) -> Instances:
     try:
         instances = Instances.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise _refusal(path, dict(_describe(problem) for problem in error.errors()[::-1])) from None
+        problems: dict[str, str] = {}
+        for problem in error.errors():
+            where, message = _describe(problem)
+            problems.setdefault(where, message)
+        raise _refusal(path, problems) from None
     pictures = {picture.id: picture for picture in instances.images}
     categories = {category.id for category in instances.categories}
     problems = {}

@@ -11,7 +11,7 @@ from PIL import Image
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.layout import find_mask
 from auxseg.dataset.photos import Photo, read_photo
-from auxseg.dataset.report import Report
+from auxseg.dataset.problems import Report
 from auxseg.params import Dataset
 
 Split = Literal["train", "val"]
@@ -98,7 +98,7 @@ def _check_size(root: Path, params: Dataset, image: Listed, photo: Photo, report
     mask = find_mask(params.format, root, image.id)
     if mask is not None:
         try:
-            with Image.open(mask) as header:
+            with Image.open(mask, formats=["PNG"]) as header:
                 stated = f"its mask {mask} has", header.size
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             report.problem("unreadable mask", f"{mask}: not a PNG image")

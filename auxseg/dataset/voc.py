@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from auxseg.dataset.listing import Listed, splits
-from auxseg.dataset.report import Report, nearest
+from auxseg.dataset.problems import Report, nearest
 from auxseg.params import Dataset
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
