@@ -86,6 +86,20 @@ def read_grey(path: Path) -> npt.NDArray[np.uint8]:
     return np.asarray(image.convert("L"))
 
 
+def has_saliency(folder: Path) -> bool:
+    """Whether a folder holds saliency maps; an empty one says that the pipeline runs without."""
+    return any(folder.iterdir())
+
+
+def read_saliency(folder: Path, id_: str) -> npt.NDArray[np.uint8] | None:
+    """Read an image's saliency map (H, W), 255 = salient; None where there is no saliency.
+
+    ValueError if the folder holds maps, but none of this image.
+    """
+    path = folder / f"{id_}.png"
+    return read_grey(path) if path.exists() or has_saliency(folder) else None
+
+
 def write_shards(folder: Path, items: Iterable[tuple[str, Arrays]]) -> None:
     """Store named arrays per image, ``SHARD_SIZE`` images a file, in the order given.
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from auxseg.artifacts import Shards, read_grey, read_labels
+from auxseg.artifacts import Shards, read_labels, read_saliency
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.masks import read_mask
 from auxseg.pixels import resize_labels, to_pixels
@@ -26,7 +26,10 @@ class Artifacts:
 
 
 def draw_example(index: Index, entry: Entry, artifacts: Artifacts) -> Image.Image:
-    """One row: photo, truth, CAM, pseudo label, refined CAM, saliency, pseudo label, prediction."""
+    """One row: photo, truth, CAM, pseudo label, refined CAM, saliency, pseudo label, prediction.
+
+    Truth and saliency are left out where there are none.
+    """
     photo = index.read_image(entry)
     name = f"{entry.id}.png"
     truth = read_mask(index, entry)
@@ -38,10 +41,11 @@ def draw_example(index: Index, entry: Entry, artifacts: Artifacts) -> Image.Imag
         ("CAM", _cam(photo, entry, artifacts.first / "cam")),
         ("pseudo label", overlay(photo, read_labels(artifacts.first / "pseudo_labels" / name))),
         (f"CAM, round {last}", _cam(photo, entry, artifacts.last / "refined")),
-        (
-            f"saliency, round {last}",
-            heat(photo, (read_grey(artifacts.last / "saliency" / name) / 255).astype(np.float32)),
-        ),
+    ]
+    saliency = read_saliency(artifacts.last / "saliency", entry.id)
+    if saliency is not None:
+        tiles.append((f"saliency, round {last}", heat(photo, (saliency / 255).astype(np.float32))))
+    tiles += [
         (
             f"pseudo label, round {last}",
             overlay(photo, read_labels(artifacts.last / "pseudo_labels" / name)),

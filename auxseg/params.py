@@ -17,6 +17,7 @@ OUTPUT_STRIDE = 8
 AffinityMode = Literal["dual", "pairwise", "none"]
 BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -55,6 +56,24 @@ class Geodesic(Section):
     compactness: Positive
 
 
+class Onnx(Section):
+    """A salient-object model in ONNX: what it is given, and what its output means.
+
+    The photograph, resized to ``size`` × ``size``, is divided by ``divide_by`` (``maximum``: its
+    own largest value), then normalised by ``mean`` and ``std`` of red, green and blue. ``output``
+    is the name or number of the output; ``values`` says what it holds (``minmax``: any numbers,
+    stretched to 0..1 for each image).
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=4096)]
+    divide_by: Literal["maximum", 255]
+    mean: Annotated[list[Finite], Field(min_length=3, max_length=3)]
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    output: Annotated[int, Field(ge=0)] | str
+    values: Literal["minmax", "probability", "logits"]
+
+
 class Dataset(Section):
     """Which images to use, and what the format calls the splits ``train`` and ``val``."""
 
@@ -81,7 +100,7 @@ class Dataset(Section):
 
 
 class Saliency(Section):
-    """The folder of imported saliency maps, ``<id>.png``."""
+    """The folder or archive of imported saliency maps; ``none`` stands for no saliency at all."""
 
     root: Annotated[str, Field(min_length=1)]
 
@@ -206,6 +225,7 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0)]
     demo: Demo
     geodesic: Geodesic
+    onnx: Onnx
     dataset: Dataset
     saliency: Saliency
     network: Network

@@ -11,7 +11,7 @@ from auxseg.palette import IGNORE
 def fuse(
     cam: npt.NDArray[np.floating],
     classes: Sequence[int],
-    saliency: npt.NDArray[np.floating],
+    saliency: npt.NDArray[np.floating] | None,
     cam_threshold: float,
     saliency_threshold: float,
 ) -> npt.NDArray[np.uint8]:
@@ -19,12 +19,14 @@ def fuse(
 
     ``cam`` is (P, H, W) in [0, 1], one map for each of the P present ``classes`` (numbers 0..K-1);
     ``saliency`` is (H, W) in [0, 1]. Returns (H, W): 0 is background, k+1 is class k.
+
+    Without saliency (None) the CAM decides alone: the strongest class above its threshold, else
+    background; nothing is ignored.
     """
-    salient = saliency > saliency_threshold
-    if not classes:
-        # Nothing that is labelled can be here, so what is salient stays open.
-        return np.where(salient, IGNORE, 0).astype(np.uint8)
-    active = cam.max(0) > cam_threshold
-    labels = np.asarray(classes, np.uint8)[cam.argmax(0)] + 1
-    labels = np.where(active & salient, labels, 0)
-    return np.where(active ^ salient, IGNORE, labels).astype(np.uint8)
+    background = np.full((1, *cam.shape[1:]), cam_threshold, cam.dtype)
+    numbers = np.array([0, *(k + 1 for k in classes)], np.uint8)
+    # Of equals the first wins: a threshold itself is background.
+    labels: npt.NDArray[np.uint8] = numbers[np.concatenate([background, cam]).argmax(0)]
+    if saliency is None:
+        return labels
+    return np.where((labels > 0) ^ (saliency > saliency_threshold), IGNORE, labels).astype(np.uint8)

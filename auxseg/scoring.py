@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from auxseg import metrics
-from auxseg.artifacts import Shards, read_grey, read_labels
+from auxseg.artifacts import Shards, has_saliency, read_labels, read_saliency
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.masks import read_mask
 from auxseg.pixels import resize_grey, resize_labels, to_pixels
@@ -64,8 +64,12 @@ def score_segmentation(counts: npt.NDArray[np.int64]) -> Scores:
 
 
 def score_saliency(index: Index, folder: Path) -> Scores:
-    """MAE and F-beta of the training images' saliency maps."""
-    return _saliency((mask, read_grey(folder / f"{e.id}.png")) for e, mask in masks(index, "train"))
+    """MAE and F-beta of the training images' saliency maps; NaN where there is no saliency."""
+    return _saliency(
+        (mask, saliency)
+        for entry, mask in masks(index, "train")
+        if (saliency := read_saliency(folder, entry.id)) is not None
+    )
 
 
 def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:
@@ -100,7 +104,10 @@ def score_round(
     if "segmentation" in shards[index.split("val")[0].id]:
         counts, images = predicted_confusion(index, shards)
         scores["val"] = {"images": images, **score_segmentation(counts)}
-        scores["val_saliency"] = score_predicted_saliency(index, shards)
+        # Without saliency the network had none to learn from: what it says of it means nothing.
+        scores["val_saliency"] = (
+            score_predicted_saliency(index, shards) if has_saliency(saliency) else _saliency(())
+        )
     return scores
 
 

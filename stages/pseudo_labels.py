@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from auxseg.artifacts import Shards, new_folder, read_grey, write_labels
+from auxseg.artifacts import Shards, new_folder, read_saliency, write_labels
 from auxseg.dataset.index import read_index
 from auxseg.params import load_params
 from auxseg.pixels import to_pixels
@@ -18,15 +18,15 @@ def main(dataset: Path, cam: Path, saliency: Path, out: Path) -> None:
     cams = Shards(cam)
     with new_folder(out) as folder:
         for entry in track(entries, "pseudo labels", len(entries)):
-            name = f"{entry.id}.png"
+            salient = read_saliency(saliency, entry.id)
             labels = fuse(
                 to_pixels(cams[entry.id]["cam"], (entry.height, entry.width)),
                 entry.labels,
-                read_grey(saliency / name) / 255,
+                None if salient is None else salient / 255,
                 params.cam_threshold,
                 params.saliency_threshold,
             )
-            write_labels(folder / name, labels)
+            write_labels(folder / f"{entry.id}.png", labels)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from auxseg.artifacts import read_grey, read_labels
+from auxseg.artifacts import read_labels, read_saliency
 from auxseg.dataset.index import Index
 from auxseg.images import normalise
 from auxseg.palette import IGNORE
@@ -43,6 +43,7 @@ class TrainingSet(Dataset[Sample]):
     A sample holds ``image`` (3, crop, crop) normalised, ``classes`` (K,), and with ``labels`` also
     ``segmentation`` (crop, crop) int64 and ``saliency`` (crop, crop) int64 of 0 and 1; both are 255
     where the crop reaches beyond the image, so that padding is never learned as background.
+    Where there is no saliency, all of it is 255.
     """
 
     def __init__(
@@ -63,12 +64,10 @@ class TrainingSet(Dataset[Sample]):
         rng = np.random.default_rng([self.seed, epoch, number])
         maps = []
         if self.labels is not None:
-            name = f"{entry.id}.png"
-            salient = read_grey(self.labels.saliency / name) >= SALIENT
-            maps = [
-                read_labels(self.labels.segmentation / name),
-                salient.astype(np.uint8),
-            ]
+            labels = read_labels(self.labels.segmentation / f"{entry.id}.png")
+            saliency = read_saliency(self.labels.saliency, entry.id)
+            unknown = np.full_like(labels, IGNORE)
+            maps = [labels, unknown if saliency is None else (saliency >= SALIENT).astype(np.uint8)]
         image, maps = augmented(self.index.read_image(entry), maps, self.augment, rng)
         sample = {
             "image": normalise(image),
