@@ -52,7 +52,7 @@ class Member:
             if len(data) > MAX_BYTES:
                 raise ValueError(f"larger than the limit of {MAX_BYTES // MIB} MiB a file")
         except DAMAGED as error:
-            raise ValueError(f"cannot be read: {error}") from error
+            raise ValueError(f"cannot be read: {str(error) or 'it is cut off'}") from error
         return data
 
 

@@ -35,14 +35,10 @@ class OnnxSaliency:
             raise ValueError(f"{model}: has {len(inputs)} inputs ({', '.join(inputs)}), not one")
         (self._input,) = inputs
         outputs = [item.name for item in self._session.get_outputs()]
-        wanted = params.output
-        if isinstance(wanted, int) and wanted < len(outputs):
-            wanted = outputs[wanted]
-        if wanted not in outputs:
-            raise ValueError(
-                f"{model}: onnx.output = {wanted!r} is not one of its outputs: {', '.join(outputs)}"
-            )
-        self._output = wanted
+        if params.output >= len(outputs):
+            listed = ", ".join(f"{number} {name}" for number, name in enumerate(outputs))
+            raise ValueError(f"{model}: onnx.output = {params.output}, but there are: {listed}")
+        self._output = outputs[params.output]
 
     def compute(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Photograph (H, W, 3) RGB → its map (H, W), 255 = salient."""
@@ -64,15 +60,14 @@ class OnnxSaliency:
 
     def _share(self, values: Floats) -> Floats:
         """The output's numbers (h, w) as saliency in [0, 1]."""
-        kind, low, high = self._params.values, values.min(), values.max()
+        kind, low, high = self._params.values, float(values.min()), float(values.max())
         if not np.isfinite([low, high]).all():
             raise ValueError(f"{self._model}: output {self._output} holds numbers not finite")
         if kind == "logits":
-            share: Floats = expit(values)
-            return share
+            return np.asarray(expit(values), np.float32)
         if kind == "minmax":
-            # A map of one value shows nothing.
-            return (values - low) / (high - low) if high > low else np.zeros_like(values)
+            # A map of one value shows nothing: 0, not 0/0.
+            return (values - low) / ((high - low) or 1.0)
         if low < 0 or high > 1:
             raise ValueError(
                 f"{self._model}: output {self._output} holds {low:g} to {high:g}, which are no "
@@ -84,8 +79,8 @@ class OnnxSaliency:
 def _normalised(pixels: Floats, params: Onnx) -> Floats:
     """(H, W, 3) of grey levels → (1, 3, H, W)."""
     divisor = max(pixels.max(), 1) if params.divide_by == "maximum" else params.divide_by
-    normalised = (pixels / divisor - np.array(params.mean)) / np.array(params.std)
-    return normalised.transpose(2, 0, 1)[None].astype(np.float32)
+    mean, std = np.array(params.mean, np.float32), np.array(params.std, np.float32)
+    return np.ascontiguousarray(((pixels / divisor - mean) / std).transpose(2, 0, 1)[None])
 
 
 def _load(model: Path) -> Any:

@@ -61,7 +61,7 @@ class Onnx(Section):
 
     The photograph, resized to ``size`` × ``size``, is divided by ``divide_by`` (``maximum``: its
     own largest value), then normalised by ``mean`` and ``std`` of red, green and blue. ``output``
-    is the name or number of the output; ``values`` says what it holds (``minmax``: any numbers,
+    is the number of the output, from 0; ``values`` says what it holds (``minmax``: any numbers,
     stretched to 0..1 for each image).
     """
 
@@ -70,7 +70,7 @@ class Onnx(Section):
     divide_by: Literal["maximum", 255]
     mean: Annotated[list[Finite], Field(min_length=3, max_length=3)]
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
-    output: Annotated[int, Field(ge=0)] | str
+    output: Annotated[int, Field(ge=0)]
     values: Literal["minmax", "probability", "logits"]
 
 

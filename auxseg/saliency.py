@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from auxseg.archives import Member, open_members
 
@@ -72,8 +72,10 @@ def decode_map(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         grey = _brightness(image)
     except Image.DecompressionBombError:
         raise ValueError(f"more than {MAX_PIXELS} pixels, the limit of a map") from None
+    except UnidentifiedImageError:
+        raise ValueError("neither a PNG nor a JPEG image") from None
     except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise ValueError(f"cannot be read as a PNG or JPEG image: {error}") from error
+        raise ValueError(f"cannot be read as an image: {error}") from error
     return np.asarray(grey.resize(size[::-1], Image.Resampling.BILINEAR))
 
 

@@ -27,6 +27,7 @@ TINY: dict[str, Any] = {
     "demo.max_side": 96,
     "dataset.root": "data/sources/demo",
     "dataset.examples": 1,
+    "onnx.model": "models/saliency.onnx",
     "saliency.root": "data/sources/saliency/geodesic",
     "network.backbone": "tiny",
     "network.weights": "none",

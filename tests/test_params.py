@@ -89,7 +89,11 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("dataset.root", 3, "valid string"),
         ("dataset.root", "", "at least 1 character"),
         ("crf", 5, "valid dictionary"),
+        ("onnx.mean", [0.5, 0.5], "at least 3 items"),
+        ("onnx.output", -1, "greater than or equal to 0"),
         # Not one of the choices.
+        ("onnx.divide_by", "255", "'maximum' or 255"),
+        ("onnx.values", "softmax", "'minmax', 'probability' or 'logits'"),
         ("train.affinity", "triple", "'dual', 'pairwise' or 'none'"),
         ("network.backbone", "vgg16", "'resnet38d'.*'tiny'"),
         ("dataset.format", "ade20k", "'voc', 'coco' or 'folder'"),

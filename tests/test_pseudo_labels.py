@@ -46,6 +46,15 @@ def test_without_a_present_class_nothing_is_an_object() -> None:
     assert fused.tolist() == [[0, 0, 255, 255]]
 
 
+@pytest.mark.parametrize(("cam", "label"), [(0.1, 0), (0.2, 0), (0.21, 4), (1.0, 4)])
+def test_without_saliency_the_cam_decides_alone(cam: float, label: int) -> None:
+    assert fuse(np.array([[[cam]]]), [3], None, CAM, SALIENCY).tolist() == [[label]]
+
+
+def test_without_saliency_and_a_present_class_all_is_background() -> None:
+    assert fuse(np.zeros((0, 1, 4), np.float32), [], None, CAM, SALIENCY).tolist() == [[0] * 4]
+
+
 def test_the_254th_class_is_a_label_and_not_the_ignored_one() -> None:
     assert one_pixel([1.0], [253], 1.0) == 254
 
@@ -73,5 +82,8 @@ def test_labels_are_of_present_classes_and_open_exactly_where_one_cue_fires(
     by_cam, by_saliency = (cam > cam_threshold).any(0), saliency > saliency_threshold
     np.testing.assert_array_equal(fused == 255, by_cam != by_saliency)
     np.testing.assert_array_equal((fused > 0) & (fused < 255), by_cam & by_saliency)
+    alone = fuse(cam, classes, None, cam_threshold, saliency_threshold)
+    np.testing.assert_array_equal(alone > 0, by_cam)
+    np.testing.assert_array_equal(alone, np.where(fused == 255, alone, fused))
     for i, j in np.argwhere(by_cam & by_saliency):
         assert cam[classes.index(fused[i, j] - 1), i, j] == cam[:, i, j].max()
