@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 from auxseg.archives import Member, open_members
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MAX_PIXELS = 2**26
+MAX_PIXELS = 2**26  # of one map
 SHOWN = 20
 
 
@@ -81,9 +81,10 @@ def decode_map(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 def _brightness(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
+        # Exact for maps that were brought from 8 to 16 bits, whether times 256 or times 257.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+        rgba = image.convert("RGBA")  # whose own brightness would leave alpha out
         return ImageChops.multiply(rgba.convert("L"), rgba.getchannel("A"))
     return image.convert("L")
 
