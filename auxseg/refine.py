@@ -27,6 +27,5 @@ def refine(
     outputs = network(network_input(image, 1, mirror=False).to(device))
     if outputs.affinity is not None:
         # Only the pairwise map: the unary one gives every position the same.
-        pairwise = outputs.affinity.pairwise[0]
-        cam = (pairwise @ cam.flatten(1).T).T.view_as(cam)
+        cam = (outputs.affinity.pairwise @ cam[None])[0]
     return cam, outputs.saliency_refined[0, 0].sigmoid()

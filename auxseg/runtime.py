@@ -14,3 +14,14 @@ def device() -> torch.device:
 def loader_workers() -> int:
     """Processes that load training images: ``AUXSEG_LOADERS``, else 0 on a CPU, 4 on a GPU."""
     return int(os.environ.get("AUXSEG_LOADERS") or (0 if device().type == "cpu" else 4))
+
+
+def affinity_bytes() -> int:
+    """Memory for pairwise affinities at inference: ``AUXSEG_AFFINITY_MB`` megabytes, else 512.
+
+    Larger maps are computed in chunks of rows. Raises ValueError if it is not a positive number.
+    """
+    text = os.environ.get("AUXSEG_AFFINITY_MB") or "512"
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError(f"AUXSEG_AFFINITY_MB = {text!r}: a whole number above 0 is needed")
+    return int(text) * 2**20

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from auxseg.networks import resnet38d
-from auxseg.networks.affinity import Affinity, CrossTaskAffinity, TaskAffinity
+from auxseg.networks.affinity import Affinity, CrossTaskAffinity, PairwiseMap, TaskAffinity
 from auxseg.networks.auxsegnet import AuxSegNet, Outputs
 from auxseg.networks.backbones import Backbone, build_backbone
 from auxseg.networks.classification import ClassificationHead
@@ -180,6 +180,14 @@ def test_the_maps_pass_no_gradient() -> None:
 # Affinity
 
 
+def known(pairwise: Tensor) -> PairwiseMap:
+    return PairwiseMap(lambda start, stop: pairwise[:, start:stop], len(pairwise), len(pairwise[0]))
+
+
+def whole(part: PairwiseMap | Tensor) -> Tensor:
+    return part.rows(0, part.positions) if isinstance(part, PairwiseMap) else part
+
+
 def softmax(values: Array) -> Array:
     shifted = np.exp(values - values.max(-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(-1, keepdims=True))
@@ -213,7 +221,7 @@ def test_task_affinity_follows_its_formulas(dual: bool, whitening: bool) -> None
             mixed[:, i] += (a[i, j] + u[j]) * v[:, j]
     expected = f + project(module.output, mixed)
 
-    np.testing.assert_allclose(affinity.pairwise[0].detach(), a)
+    np.testing.assert_allclose(whole(affinity.pairwise)[0].detach(), a)
     assert (affinity.unary is not None) == dual
     if affinity.unary is not None:
         np.testing.assert_allclose(affinity.unary[0].detach(), u)
@@ -222,8 +230,8 @@ def test_task_affinity_follows_its_formulas(dual: bool, whitening: bool) -> None
 
 def test_what_a_position_takes_from_all_others_sums_to_one() -> None:
     _, affinity = TaskAffinity(8, dual=True, whitening=True)(torch.randn(2, 8, 3, 5) * 3)
-    assert affinity.pairwise.shape == (2, 15, 15)
-    torch.testing.assert_close(affinity.pairwise.sum(2), torch.ones(2, 15))
+    assert whole(affinity.pairwise).shape == (2, 15, 15)
+    torch.testing.assert_close(whole(affinity.pairwise).sum(2), torch.ones(2, 15))
     assert affinity.unary is not None
     assert affinity.unary.shape == (2, 15)
     torch.testing.assert_close(affinity.unary.sum(1), torch.ones(2))
@@ -233,11 +241,11 @@ def test_what_a_position_takes_from_all_others_sums_to_one() -> None:
 def test_whitening_removes_what_all_queries_or_all_keys_share(whitening: bool) -> None:
     module = TaskAffinity(4, dual=False, whitening=whitening)
     features = torch.randn(1, 4, 3, 3)
-    before = module(features)[1].pairwise
+    before = whole(module(features)[1].pairwise)
     assert module.query.bias is not None and module.key.bias is not None
     module.query.bias.data += torch.randn(4)
     module.key.bias.data += torch.randn(4)
-    after = module(features)[1].pairwise
+    after = whole(module(features)[1].pairwise)
     assert torch.allclose(before, after, atol=1e-5) == whitening
 
 
@@ -245,7 +253,7 @@ def test_whitening_removes_what_all_queries_or_all_keys_share(whitening: bool) -
 def test_an_affinity_mixes_the_values_of_all_positions(dual: bool) -> None:
     pairwise, unary = torch.rand(2, 6, 6), torch.rand(2, 6)
     values = torch.randn(2, 3, 2, 3)
-    mixed = Affinity(pairwise, unary if dual else None) @ values
+    mixed = Affinity(known(pairwise), unary if dual else None) @ values
     flat, expected = values.flatten(2), torch.zeros(2, 3, 6)
     for i in range(6):
         for j in range(6):
@@ -256,7 +264,7 @@ def test_an_affinity_mixes_the_values_of_all_positions(dual: bool) -> None:
 
 
 def random_affinity(dual: bool) -> Affinity:
-    return Affinity(torch.rand(2, 6, 6), torch.rand(2, 6) if dual else None)
+    return Affinity(known(torch.rand(2, 6, 6)), torch.rand(2, 6) if dual else None)
 
 
 @pytest.mark.parametrize("dual", [False, True])
@@ -265,7 +273,7 @@ def test_the_cross_task_affinity_lies_between_those_of_the_tasks(dual: bool) -> 
     fused = CrossTaskAffinity(dual=dual)(first, second, torch.Size((2, 3)))
     assert (fused.unary is not None) == dual
     for part in ("pairwise", "unary") if dual else ("pairwise",):
-        maps, result = [getattr(a, part) for a in (first, second)], getattr(fused, part)
+        *maps, result = (whole(getattr(a, part)) for a in (first, second, fused))
         assert result.shape == maps[0].shape
         assert (result >= torch.minimum(*maps) - 1e-6).all()
         assert (result <= torch.maximum(*maps) + 1e-6).all()
@@ -278,7 +286,8 @@ def test_without_learned_weights_the_tasks_have_equal_say() -> None:
         parameter.data.zero_()
     first, second = random_affinity(True), random_affinity(True)
     fused = module(first, second, torch.Size((2, 3)))
-    torch.testing.assert_close(fused.pairwise, (first.pairwise + second.pairwise) / 2)
+    mean = (whole(first.pairwise) + whole(second.pairwise)) / 2
+    torch.testing.assert_close(whole(fused.pairwise), mean)
     assert first.unary is not None and second.unary is not None
     torch.testing.assert_close(fused.unary, (first.unary + second.unary) / 2)
 
@@ -301,7 +310,7 @@ def test_the_network_gives_every_documented_output(mode: AffinityMode) -> None:
         assert torch.equal(out.saliency_refined, out.saliency)
         return
     assert out.affinity is not None
-    assert out.affinity.pairwise.shape == (2, 30, 30)
+    assert whole(out.affinity.pairwise).shape == (2, 30, 30)
     assert (out.affinity.unary is not None) == (mode == "dual")
     torch.testing.assert_close(out.segmentation_refined, out.affinity @ out.segmentation)
     torch.testing.assert_close(out.saliency_refined, out.affinity @ out.saliency)

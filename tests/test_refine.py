@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from auxseg.cam import multi_scale_cam
 from auxseg.images import grid_size, network_input
-from auxseg.networks.affinity import Affinity
+from auxseg.networks.affinity import Affinity, PairwiseMap
 from auxseg.networks.auxsegnet import AuxSegNet
 from auxseg.params import AffinityMode, CamParams
 from auxseg.refine import refine
@@ -25,7 +25,8 @@ class Known(nn.Module):
 
     def __init__(self, pairwise: Tensor, unary: Tensor | None = None) -> None:
         super().__init__()
-        self.affinity = Affinity(pairwise, unary)
+        rows = PairwiseMap(lambda start, stop: pairwise[:, start:stop], 1, POSITIONS)
+        self.affinity = Affinity(rows, unary)
 
     def forward(self, *_: object) -> Affinity:
         return self.affinity

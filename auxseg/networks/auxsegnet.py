@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from auxseg.losses import Batch, classification_loss, saliency_loss, segmentation_loss
@@ -111,12 +112,14 @@ class AuxSegNet(Network):
                 affinity=None,
             )
         affinity = self.cross_task(segmentation_affinity, saliency_affinity, features.shape[2:])
+        # Both at once: the rows of a large affinity are computed again for every product.
+        refined = affinity @ torch.cat([segmentation, saliency], 1)
         return Outputs(
             classification,
             segmentation,
-            affinity @ segmentation,
+            refined[:, :-1],
             saliency,
-            affinity @ saliency,
+            refined[:, -1:],
             affinity,
         )
 
