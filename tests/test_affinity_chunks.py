@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from auxseg.networks import affinity
 from auxseg.networks.affinity import PairwiseMap
@@ -24,12 +24,17 @@ def rows_at_once(count: int) -> Iterator[None]:
 
 def network(mode: AffinityMode, whitening: bool) -> AuxSegNet:
     torch.manual_seed(0)
-    model = AuxSegNet("tiny", 3, False, mode, whitening).eval()
-    # Strong enough for rows that differ from each other and from their neighbours.
+    model = AuxSegNet("tiny", 3, False, mode, whitening)
+    # Features must differ from place to place, and affinities far more than they do by default.
     for branch in (model.segmentation, model.saliency):
         assert branch.affinity is not None
-        branch.affinity.query.weight.data *= 4
-    return model
+        branch.affinity.query.weight.data *= 300
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(torch.randn(4, 3, 65, 65))
+    return model.eval()
 
 
 @settings(max_examples=40, deadline=None)

@@ -98,7 +98,7 @@ class TaskAffinity(nn.Module):
         def rows(start: int, stop: int) -> Tensor:
             return torch.bmm(query[:, :, start:stop].transpose(1, 2), key).softmax(2)
 
-        pairwise = PairwiseMap(rows, len(features), query.shape[2])
+        pairwise = PairwiseMap(rows, query.shape[0], query.shape[2])
         unary = None if self.unary is None else self.unary(features).flatten(1).softmax(1)
         affinity = Affinity(pairwise, unary)
         return features + self.output(affinity @ self.value(features)), affinity
