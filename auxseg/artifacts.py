@@ -61,7 +61,7 @@ def write_labels(path: Path, labels: npt.NDArray[np.uint8]) -> None:
     """Write a label map (H, W) as 8-bit PNG with the VOC palette (255 = ignore)."""
     image = Image.fromarray(labels)
     image.putpalette(voc_palette().tobytes())
-    image.save(path)
+    image.save(path, "PNG")
 
 
 def read_labels(path: Path) -> npt.NDArray[np.uint8]:

@@ -31,7 +31,7 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
             folder / "curves",
             "classifier",
         )
-        save_network(folder, model)
+        save_network(folder, model, index.classes)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def main(
     with new_folder(out) as folder:
         criterion = partial(round_losses, weights=losses)
         fit(model, images, criterion, schedule, folder / "curves", f"round {round_}")
-        save_network(folder, model)
+        save_network(folder, model, index.classes)
 
 
 if __name__ == "__main__":

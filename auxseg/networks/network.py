@@ -1,8 +1,9 @@
 """What the classifier and AuxSegNet+ have in common, and how both are stored."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -48,11 +49,18 @@ class Network(nn.Module):
 N = TypeVar("N", bound=Network)
 
 
-def save_network(folder: Path, network: Network) -> None:
-    """Write ``network.safetensors`` into ``folder``: weights, and the description as metadata."""
+def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> None:
+    """Write ``network.safetensors`` into ``folder``: weights, and the description as metadata.
+
+    ``names`` are those of the K classes, where they are known.
+    """
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
     # safetensors writes several entries in random order: a single one keeps the bytes stable.
-    description = {"kind": type(network).__name__, **network.description}
+    description = {
+        "kind": type(network).__name__,
+        "names": list(names),
+        **network.description,
+    }
     with new_file(folder / FILE) as partial:
         save_file(state, partial, {"network": json.dumps(description, sort_keys=True)})
 
@@ -61,8 +69,8 @@ def load_network(folder: Path, *kinds: type[N]) -> N:
     """Build the network that ``folder`` holds, one of ``kinds``, with its weights in eval mode."""
     path = folder / FILE
     try:
-        with safe_open(path, "pt") as file:
-            description = json.loads(file.metadata()["network"])
+        description = _description(path)
+        description.pop("names", None)
         kind = {kind.__name__: kind for kind in kinds}[description.pop("kind")]
         network = kind(**description)
         network.load_state_dict(load_file(path))
@@ -72,6 +80,12 @@ def load_network(folder: Path, *kinds: type[N]) -> N:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: cannot be loaded as {names}: {reason}") from error
     return network.eval()
+
+
+def class_names(folder: Path) -> list[str]:
+    """Names of the K classes of a stored network, or their numbers 1..K if it has no names."""
+    description = _description(folder / FILE)
+    return description.get("names") or [str(n + 1) for n in range(description["classes"])]
 
 
 def start_from(network: Network, folder: Path) -> None:
@@ -89,3 +103,9 @@ def start_from(network: Network, folder: Path) -> None:
     if any(key not in own or value.shape != own[key].shape for key, value in previous.items()):
         raise ValueError(f"{path}: its network does not fit this round's")
     network.load_state_dict(own | previous)
+
+
+def _description(path: Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        description: dict[str, Any] = json.loads(file.metadata()["network"])
+    return description

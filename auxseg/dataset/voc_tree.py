@@ -1,0 +1,43 @@
+"""A dataset and its pseudo labels in VOC layout, for training any other segmentation code."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from auxseg.artifacts import write_labels
+from auxseg.dataset.index import Entry, Index
+
+QUALITY = 95
+
+
+def write_pair(folder: Path, index: Index, entry: Entry, labels: npt.NDArray[np.uint8]) -> None:
+    """Write JPEGImages/<id>.jpg and SegmentationClass/<id>.png; ValueError if sizes differ.
+
+    ``labels`` is (H, W). A JPEG is copied if it reads as ``read_image`` reads it without its
+    metadata, as other code may do; any other photograph is encoded anew.
+    """
+    image = index.read_image(entry)
+    if labels.shape != image.shape[:2]:
+        raise ValueError(f"{entry.id}: labels are {labels.shape}, the photo {image.shape[:2]}")
+    photo, label = folder / "JPEGImages", folder / "SegmentationClass"
+    photo.mkdir(exist_ok=True)
+    label.mkdir(exist_ok=True)
+    data = (index.root / entry.path).read_bytes()
+    original = Image.open(io.BytesIO(data))
+    if original.format == "JPEG" and np.array_equal(np.asarray(original.convert("RGB")), image):
+        (photo / f"{entry.id}.jpg").write_bytes(data)
+    else:
+        Image.fromarray(image).save(photo / f"{entry.id}.jpg", quality=QUALITY)
+    write_labels(label / f"{entry.id}.png", labels)
+
+
+def write_lists(folder: Path, index: Index, entries: list[Entry]) -> None:
+    """Write ImageSets/Segmentation/train.txt, and classes.txt, whose line i (from 0) is label i."""
+    lists = folder / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("".join(f"{entry.id}\n" for entry in entries), "utf-8")
+    names = ("background", *index.classes)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")

@@ -1,0 +1,61 @@
+"""Segmentation of any photograph by a trained network, and its form in COCO's results."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from auxseg.crf import segmentation_crf
+from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.params import CrfKernels, Predict
+from auxseg.pixels import to_probabilities
+from auxseg.predict import predict
+
+Floats = npt.NDArray[np.float32]
+
+
+def segment(
+    network: AuxSegNet,
+    image: npt.NDArray[np.uint8],
+    params: Predict,
+    crf: CrfKernels | None,
+    device: torch.device,
+) -> Floats:
+    """Photograph (H, W, 3) → class probabilities (K+1, H, W), refined where ``crf`` is given."""
+    logits = predict(network, image, params, device)["segmentation"]
+    probabilities = to_probabilities(logits, (image.shape[0], image.shape[1]))
+    return probabilities if crf is None else segmentation_crf(image, probabilities, crf)
+
+
+def coco_results(
+    image_id: str, probabilities: Floats, classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One entry of COCO's results format for each class that wins pixels of an image.
+
+    ``category_id`` is the label 1..K, ``category_name`` that class of ``classes``, ``segmentation``
+    the run-length encoding of all its pixels and ``score`` their mean probability.
+    """
+    from pycocotools import mask  # type: ignore[import-untyped]  # only this format needs it
+
+    labels = probabilities.argmax(0)
+    entries = []
+    for label, name in enumerate(classes, 1):
+        where = labels == label
+        if not where.any():
+            continue
+        encoded = mask.encode(np.asfortranarray(where, np.uint8))
+        entries.append(
+            {
+                "image_id": image_id,
+                "category_id": label,
+                "category_name": name,
+                "segmentation": {
+                    "size": list(where.shape),
+                    "counts": encoded["counts"].decode("ascii"),
+                },
+                "score": float(probabilities[label][where].mean()),
+            }
+        )
+    return entries
