@@ -152,3 +152,11 @@ def test_a_network_carries_its_class_names(model: Path, tmp_path: Path) -> None:
     assert class_names(model) == list(NAMES)
     save_network(tmp_path, network())
     assert class_names(tmp_path) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 50), (13, 301), (64, 63)])
+def test_a_photo_of_any_size_is_segmented_at_its_own_size(height: int, width: int) -> None:
+    params, image = Predict(scales=[0.5, 1.0], mirror=True), noise(height, width)
+    probabilities = segment(network(), image, params, SEGMENTATION_CRF, CPU)
+    assert probabilities.shape == (4, height, width)
+    assert np.isfinite(probabilities).all()
