@@ -87,10 +87,13 @@ def run_onnx(path: Path, images: Tensor) -> list[Tensor]:
 
 
 @torch.no_grad()
-def difference(network: AuxSegNet, outputs: Callable[[Tensor], Sequence[Tensor]]) -> float:
-    """Largest difference between ``outputs`` and those of ``network``, at two sizes.
+def difference(
+    network: AuxSegNet, file: str, outputs: Callable[[Tensor], Sequence[Tensor]]
+) -> float:
+    """Largest difference between the ``outputs`` of a file and those of ``network``, at two sizes.
 
-    Raises ValueError where it exceeds ``TOLERANCE`` of an output's largest number.
+    Raises ValueError that names ``file`` where it exceeds ``TOLERANCE`` of an output's largest
+    number.
     """
     generator = torch.Generator().manual_seed(0)
     largest = 0.0
@@ -100,6 +103,8 @@ def difference(network: AuxSegNet, outputs: Callable[[Tensor], Sequence[Tensor]]
         for name, exported, expected in pairs:
             error = float((exported - expected).abs().max())
             if not error <= TOLERANCE * float(expected.abs().max()):
-                raise ValueError(f"{name} differs by {error:.1e} at size {size}: not written")
+                raise ValueError(
+                    f"{file}: {name} differs by {error:.1e} at size {size}; not written"
+                )
             largest = max(largest, error)
     return largest

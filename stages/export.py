@@ -31,10 +31,11 @@ def main(
         ("network.pt2", write_program, run_program),
         ("network.onnx", write_onnx, run_onnx),
     ):
-        with new_file(out / name) as file:
+        path = out / name
+        with new_file(path) as file:
             write(file, program)
-            error = difference(network, partial(outputs, file))
-        print(f"{out / name}: differs from PyTorch by {error:.1e} at most")
+            error = difference(network, str(path), partial(outputs, file))
+        print(f"{path}: differs from PyTorch by {error:.1e} at most")
 
 
 if __name__ == "__main__":

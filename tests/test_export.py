@@ -89,7 +89,7 @@ def test_what_computes_something_else_is_refused_and_not_written(
     other.saliency.conv4.weight.data += 0.1
     save_network(tmp_path, other)
     monkeypatch.setattr("stages.export.export_program", lambda _: program)
-    with pytest.raises(ValueError, match=r"saliency differs by .* not written"):
+    with pytest.raises(ValueError, match=r"network\.pt2: saliency differs by .* not written"):
         main(tmp_path, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -101,8 +101,8 @@ def test_not_a_number_is_a_difference() -> None:
         out = model(images)
         return [out.segmentation_refined * torch.nan, out.classification.logits, out.saliency]
 
-    with pytest.raises(ValueError, match=r"segmentation differs by nan"):
-        difference(model, broken)
+    with pytest.raises(ValueError, match="broken: segmentation differs by nan"):
+        difference(model, "broken", broken)
 
 
 def test_a_missing_package_is_named_with_what_to_install(
