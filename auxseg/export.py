@@ -80,7 +80,7 @@ def run_program(path: Path, images: Tensor) -> list[Tensor]:
 
 def run_onnx(path: Path, images: Tensor) -> list[Tensor]:
     """Outputs of an ONNX file, by onnxruntime."""
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return [torch.as_tensor(values) for values in session.run(None, {"images": images.numpy()})]

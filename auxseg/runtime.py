@@ -17,11 +17,11 @@ def loader_workers() -> int:
 
 
 def affinity_bytes() -> int:
-    """Memory for pairwise affinities at inference: ``AUXSEG_AFFINITY_MB`` megabytes, else 512.
+    """Memory for pairwise affinities at inference: ``AUXSEG_AFFINITY_MB`` megabytes, else 128.
 
     Larger maps are computed in chunks of rows. Raises ValueError if it is not a positive number.
     """
-    text = os.environ.get("AUXSEG_AFFINITY_MB") or "512"
+    text = os.environ.get("AUXSEG_AFFINITY_MB") or "128"
     if not text.isdecimal() or int(text) == 0:
         raise ValueError(f"AUXSEG_AFFINITY_MB = {text!r}: a whole number above 0 is needed")
     return int(text) * 2**20

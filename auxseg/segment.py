@@ -10,7 +10,7 @@ import torch
 from auxseg.crf import segmentation_crf
 from auxseg.networks.auxsegnet import AuxSegNet
 from auxseg.params import CrfKernels, Predict
-from auxseg.pixels import to_probabilities
+from auxseg.pixels import resize_labels, to_probabilities
 from auxseg.predict import predict
 
 Floats = npt.NDArray[np.float32]
@@ -30,32 +30,28 @@ def segment(
 
 
 def coco_results(
-    image_id: str, probabilities: Floats, classes: Sequence[str]
+    image_id: str, probabilities: Floats, size: tuple[int, int], classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One entry of COCO's results format for each class that wins pixels of an image.
 
     ``category_id`` is the label 1..K, ``category_name`` that class of ``classes``, ``segmentation``
-    the run-length encoding of all its pixels and ``score`` their mean probability.
+    the run-length encoding of all its pixels in an image of ``size`` (H, W) and ``score`` their
+    mean probability.
     """
-    from pycocotools import mask  # type: ignore[import-untyped]  # only this format needs it
+    from pycocotools import mask  # only this format needs it
 
-    labels = probabilities.argmax(0)
+    labels = probabilities.argmax(0).astype(np.uint8)
     entries = []
-    for label, name in enumerate(classes, 1):
-        where = labels == label
-        if not where.any():
-            continue
-        encoded = mask.encode(np.asfortranarray(where, np.uint8))
+    for label in np.unique(labels[labels > 0]).tolist():
+        where = resize_labels((labels == label).astype(np.uint8), size)
+        encoded = mask.encode(np.asfortranarray(where))
         entries.append(
             {
                 "image_id": image_id,
                 "category_id": label,
-                "category_name": name,
-                "segmentation": {
-                    "size": list(where.shape),
-                    "counts": encoded["counts"].decode("ascii"),
-                },
-                "score": float(probabilities[label][where].mean()),
+                "category_name": classes[label - 1],
+                "segmentation": {"size": list(size), "counts": encoded["counts"].decode("ascii")},
+                "score": float(probabilities[label][labels == label].mean()),
             }
         )
     return entries

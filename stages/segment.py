@@ -9,10 +9,11 @@ import typer
 from PIL import Image
 
 from auxseg.artifacts import new_file, write_json, write_labels
-from auxseg.dataset.index import decode
+from auxseg.dataset.photos import read_photo
 from auxseg.networks.auxsegnet import AuxSegNet
 from auxseg.networks.network import class_names, load_network
 from auxseg.params import load_params
+from auxseg.pixels import resize_labels
 from auxseg.plots import overlay
 from auxseg.progress import track
 from auxseg.runtime import device
@@ -29,7 +30,8 @@ def main(
 ) -> None:
     """Write a label map and an overlay of each photograph to OUT, scales and CRF by params.yaml.
 
-    Images that cannot be read are left out and named at the end.
+    A photograph larger than `dataset.max_side` is reduced for the network and in the overlay; its
+    label map has its own size. Images that cannot be read are left out and named at the end.
     """
     params = load_params()
     predict, kernels = params.predict, params.crf
@@ -39,18 +41,19 @@ def main(
     unreadable: list[str] = []
     for path in track(paths, "segment", len(paths)):
         try:
-            photo = decode(path.read_bytes())
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            unreadable.append(f"{path}: cannot be read as an image")
+            photo = read_photo(path.read_bytes(), params.dataset.max_side)
+        except (OSError, ValueError) as error:
+            unreadable.append(f"{path}: {error}")
             continue
-        probabilities = segment(network, photo, predict, kernels if crf else None, device())
+        probabilities = segment(network, photo.pixels, predict, kernels if crf else None, device())
         labels = probabilities.argmax(0).astype(np.uint8)
+        size = photo.full_size[::-1]
         with new_file(out / "labels" / f"{path.stem}.png") as partial:
-            write_labels(partial, labels)
+            write_labels(partial, resize_labels(labels, size))
         with new_file(out / "overlays" / f"{path.stem}.png") as partial:
-            Image.fromarray(overlay(photo, labels)).save(partial, "PNG")
+            Image.fromarray(overlay(photo.pixels, labels)).save(partial, "PNG")
         if coco_json is not None:
-            results += coco_results(path.stem, probabilities, names)
+            results += coco_results(path.stem, probabilities, size, names)
     if coco_json is not None:
         write_json(coco_json, results)
     if unreadable:

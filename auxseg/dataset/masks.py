@@ -49,7 +49,7 @@ def draw_mask(height: int, width: int, objects: Sequence[tuple[int, Annotation]]
     outline.
     """
     # Only COCO needs it. Its runs are small; pixels are made of one object at a time.
-    from pycocotools.mask import area, decode  # type: ignore[import-untyped]
+    from pycocotools.mask import area, decode
 
     if not all(annotation.segmentation for _, annotation in objects):
         return None
