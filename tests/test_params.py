@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from auxseg.params import Params, ParamsError, load_params
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
+PRESETS = sorted((SHIPPED.parent / "params").glob("*.yaml"))
 
 
 def shipped() -> dict[str, Any]:
@@ -44,6 +45,15 @@ def refusal(path: Path) -> str:
 def test_the_shipped_parameters_are_good() -> None:
     params = load_params(SHIPPED)
     assert params.model_dump() == shipped()
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.name)
+def test_every_parameter_file_is_good(path: Path) -> None:
+    load_params(path)
+
+
+def test_the_demo_is_what_is_shipped() -> None:
+    assert (SHIPPED.parent / "params" / "demo.yaml").read_bytes() == SHIPPED.read_bytes()
 
 
 def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
