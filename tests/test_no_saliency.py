@@ -31,6 +31,8 @@ def run(name: str) -> None:
     _, _, module, *arguments = command.split()
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
         patch.setattr(sys, "argv", [module, *arguments])
+        # Another test may have imported it, which runpy would warn of.
+        patch.delitem(sys.modules, module, raising=False)
         runpy.run_module(module, run_name="__main__")
     assert end.value.code == 0, end.value.code
 
