@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,21 @@ def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) 
 
 
 Lister = Callable[[Path, Dataset, Report], list[Listed]]
+
+
+def dataset_params(**changed: Any) -> Dataset:
+    """Parameters of a dataset in VOC layout, some of them changed."""
+    values: dict[str, Any] = {
+        "format": "voc",
+        "root": "unused",
+        "classes": ["cat", "dog"],
+        "train": "train",
+        "val": "val",
+        "examples": 1,
+        "difficult": True,
+        "max_side": 1024,
+    }
+    return Dataset(**values | changed)
 
 
 def import_dataset(lister: Lister, root: Path, params: Dataset) -> tuple[Index, list[str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import import_dataset, import_problems, noise
+from helpers import dataset_params, import_dataset, import_problems, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,17 +21,8 @@ BOX = [2, 2, 8, 2, 8, 6, 2, 6]
 
 
 def params(**changed: Any) -> Dataset:
-    values: dict[str, Any] = {
-        "format": "coco",
-        "root": "unused",
-        "classes": ["cat", "person"],
-        "train": "train2014",
-        "val": "val2014",
-        "examples": 1,
-        "difficult": True,
-        "max_side": 1024,
-    }
-    return Dataset(**values | changed)
+    own = {"format": "coco", "classes": ["cat", "person"], "train": "train2014", "val": "val2014"}
+    return dataset_params(**own | changed)
 
 
 def picture(number: int, name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import import_dataset, import_problems, noise
+from helpers import dataset_params, import_dataset, import_problems, noise
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -18,17 +18,8 @@ SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
 
 def params(**changed: Any) -> Dataset:
-    values: dict[str, Any] = {
-        "format": "folder",
-        "root": "unused",
-        "classes": ["cat", "dog"],
-        "train": "train",
-        "val": "val",
-        "examples": 1,
-        "difficult": True,
-        "max_side": 1024,
-    }
-    return Dataset(**values | changed)
+    own = {"format": "folder"}
+    return dataset_params(**own | changed)
 
 
 def folder(root: Path, table: str, *names: str) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import import_dataset, import_problems, noise
+from helpers import dataset_params, import_dataset, import_problems, noise
 from PIL import Image
 
 from auxseg.dataset.index import Index
@@ -35,17 +35,8 @@ def voc(root: Path, train: dict[str, Sequence[str]], val: dict[str, Sequence[str
 
 
 def params(**changed: Any) -> Dataset:
-    values: dict[str, Any] = {
-        "format": "voc",
-        "root": "unused",
-        "classes": list(CLASSES),
-        "train": "train",
-        "val": "val",
-        "examples": 1,
-        "difficult": True,
-        "max_side": 1024,
-    }
-    return Dataset(**values | changed)
+    own = {"classes": list(CLASSES)}
+    return dataset_params(**own | changed)
 
 
 def imported(root: Path, **changed: Any) -> Index:
