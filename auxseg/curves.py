@@ -1,8 +1,11 @@
 """Training curves: what dvclive logged, as one table."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
+
+from auxseg.artifacts import read_file
 
 METRICS = "plots/metrics"
 
@@ -12,7 +15,7 @@ def read_curves(model: Path, round_: int) -> pd.DataFrame:
     root = model / "curves" / METRICS
     tables = []
     for path in sorted(root.rglob("*.tsv")):
-        table = pd.read_csv(path, sep="\t")
+        table = pd.read_csv(io.BytesIO(read_file(path)), sep="\t")
         name = path.relative_to(root).with_suffix("").as_posix()
         tables.append(
             pd.DataFrame(

@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from auxseg.interrupt import stop_if_asked
+
 T = TypeVar("T")
 LINES = 10
 
@@ -34,7 +36,11 @@ class RateColumn(ProgressColumn):
 
 
 def track(items: Iterable[T], description: str, total: int, unit: str = "images") -> Iterator[T]:
-    """Yield ``items`` and show how many of ``total`` are done, the rate and the remaining time."""
+    """Yield ``items`` and show how many of ``total`` are done, the rate and the remaining time.
+
+    After a signal, Interrupted is raised instead of the next one.
+    """
+    items = _until_signal(items)
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield from _lines(items, description, total, unit)
@@ -48,6 +54,13 @@ def track(items: Iterable[T], description: str, total: int, unit: str = "images"
     )
     with Progress(*columns, console=console) as progress:
         yield from progress.track(items, total=total, description=description)
+
+
+def _until_signal(items: Iterable[T]) -> Iterator[T]:
+    stop_if_asked()
+    for item in items:
+        yield item
+        stop_if_asked()
 
 
 def _lines(items: Iterable[T], description: str, total: int, unit: str) -> Iterator[T]:

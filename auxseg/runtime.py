@@ -1,27 +1,59 @@
 """Where work runs, from the environment. Nothing here may change what is computed."""
 
-import os
+from __future__ import annotations
 
-import torch
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def device() -> torch.device:
     """``AUXSEG_DEVICE`` if set (``cpu``, ``cuda``, ``cuda:1``), else a GPU if there is one."""
+    import torch  # not above: steps without a network do not wait for it
+
     name = os.environ.get("AUXSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
 
 
 def loader_workers() -> int:
     """Processes that load training images: ``AUXSEG_LOADERS``, else 0 on a CPU, 4 on a GPU."""
-    return int(os.environ.get("AUXSEG_LOADERS") or (0 if device().type == "cpu" else 4))
+    default = 0 if device().type == "cpu" else 4
+    return _number("AUXSEG_LOADERS", default, least=0)
+
+
+def processes() -> int:
+    """Processes for steps that need no network: ``AUXSEG_PROCESSES``, else one a core."""
+    return _number("AUXSEG_PROCESSES", _cores())
 
 
 def affinity_bytes() -> int:
     """Memory for pairwise affinities at inference: ``AUXSEG_AFFINITY_MB`` megabytes, else 128.
 
-    Larger maps are computed in chunks of rows. Raises ValueError if it is not a positive number.
+    Larger maps are computed in chunks of rows.
     """
-    text = os.environ.get("AUXSEG_AFFINITY_MB") or "128"
-    if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"AUXSEG_AFFINITY_MB = {text!r}: a whole number above 0 is needed")
-    return int(text) * 2**20
+    return _number("AUXSEG_AFFINITY_MB", 128) * 2**20
+
+
+def scratch_root() -> Path:
+    """Folder of unfinished work: ``AUXSEG_SCRATCH``, else one in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("AUXSEG_SCRATCH") or Path(cache) / "auxseg").absolute()
+
+
+def _number(variable: str, default: int, least: int = 1) -> int:
+    """A whole number from the environment; ValueError, one line, if it is none."""
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{variable} = {text!r}: a whole number of {least} or more is needed")
+    return int(text)
+
+
+def _cores() -> int:
+    """Cores this process may use, which on a shared machine are less than it has."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux knows
+        return os.cpu_count() or 1

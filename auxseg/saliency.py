@@ -22,14 +22,14 @@ class SaliencyError(ValueError):
 
 
 def import_maps(
-    root: Path, sizes: Mapping[str, tuple[int, int]]
+    root: Path, sizes: Mapping[str, tuple[int, int]], done: Container[str] = ()
 ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
     """Read the map of every id in ``sizes`` and resize it to the (H, W) given there.
 
     ``root`` is a folder or archive (see ``open_members``) of PNG and JPEG files at any depth; a
     map's id is its file name without the suffix, and maps of other ids do not matter. Yields ids
-    and maps in the order in which they are read fastest; after the last one, SaliencyError lists
-    all missing, repeated and unreadable maps.
+    and maps, without those that are ``done``, in the order in which they are read fastest; after
+    the last one, SaliencyError lists all missing, repeated and unreadable maps.
     """
     problems: list[str] = []
     with open_members(root, problems) as members:
@@ -44,6 +44,8 @@ def import_maps(
                 f"(<id>.png, .jpg or .jpeg): {names}",
             )
         for id_, member in maps.items():
+            if id_ in done:
+                continue
             try:
                 saliency = decode_map(member.read(), sizes[id_])
             except ValueError as error:

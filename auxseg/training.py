@@ -1,7 +1,10 @@
 """One training loop for the classifier and for the network of every round."""
 
 import math
+import os
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,12 +14,15 @@ from dvclive.live import Live
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from auxseg.checkpoints import Checkpoints
 from auxseg.dataset.augment import EpochBatches, TrainingSet
+from auxseg.interrupt import Interrupted, follow_parent
 from auxseg.losses import Batch
 from auxseg.networks.network import Network
 from auxseg.params import Schedule
 from auxseg.progress import track
 from auxseg.runtime import device, loader_workers
+from auxseg.scratch import Scratch
 
 POWER = 0.9
 
@@ -30,45 +36,138 @@ def fit(
     schedule: Schedule,
     curves: Path,
     description: str,
+    scratch: Scratch,
 ) -> None:
-    """Train ``network`` in place by SGD on the sum of ``losses``.
+    """Train ``network`` in place by SGD on the sum of ``losses``, from the last checkpoint on.
 
     The learning rate falls as ``(1 - step/steps) ** 0.9``. The mean of every loss and the learning
     rate of each epoch go to ``curves`` (dvclive). Raises FloatingPointError when the loss is no
-    longer a number.
+    longer a number, MemoryError when the GPU's memory is full, ChildProcessError when a process
+    that loads images died.
     """
-    target = device()
     # Channels last is what convolution kernels want: a tenth faster on the CPU.
-    network.to(target).to(memory_format=torch.channels_last)
+    network.to(device()).to(memory_format=torch.channels_last)
     network.train()
     batches = EpochBatches(len(dataset), schedule.batch_size, schedule.epochs, dataset.seed)
-    loader = DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=loader_workers(),
-        pin_memory=target.type == "cuda",
-    )
-    optimizer = _optimizer(network, schedule)
-    decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, len(batches), POWER)
-    sums: dict[str, Tensor] = {}
+    training = _Training(network, schedule, batches)
+    checkpoints = Checkpoints(scratch)
+    if (state := checkpoints.latest()) is not None:
+        training.load(state)
+        print(f"{description}: {training.step} steps were done before", file=sys.stderr)
     with Live(str(curves), save_dvc_exp=False, dvcyaml=None) as live:
-        steps = enumerate(track(loader, description, len(batches), "steps"), 1)
-        for step, cpu_batch in steps:
-            batch = {
-                name: values.to(target, non_blocking=True) for name, values in cpu_batch.items()
-            }
-            images = batch["image"].contiguous(memory_format=torch.channels_last)
-            terms = losses(network(images), batch)
-            loss = torch.stack(list(terms.values())).sum()
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
-            decay.step()
-            for name, value in {"total": loss, **terms}.items():
-                sums[name] = sums.get(name, torch.zeros((), device=target)) + value.detach()
-            if step % batches.steps == 0:
-                _log_epoch(live, sums, batches.steps, optimizer.param_groups[0]["lr"])
-                sums = {}
+        for epoch in training.epochs:
+            _log_epoch(live, epoch)
+        try:
+            for batch in track(
+                training.loader(dataset), description, len(batches) - training.step, "steps"
+            ):
+                finished = training.advance(batch, losses)
+                if finished is not None:
+                    _log_epoch(live, finished)
+                if checkpoints.due or training.step == len(batches):
+                    checkpoints.save(training.step, training.state())
+        except Interrupted:
+            checkpoints.save(training.step, training.state())
+            raise
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"the GPU's memory is full: lower batch_size or augment.crop ({error})"
+            ) from error
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise ChildProcessError(
+                f"a process that loads images died, perhaps for lack of memory ({error}): "
+                "`dvc repro` goes on from the last checkpoint; AUXSEG_LOADERS=0 needs none"
+            ) from error
+
+
+class _Training:
+    """All that changes from step to step, and the step itself."""
+
+    def __init__(self, network: Network, schedule: Schedule, batches: EpochBatches) -> None:
+        self.network = network
+        self.batches = batches
+        self.optimizer = _optimizer(network, schedule)
+        self.decay = torch.optim.lr_scheduler.PolynomialLR(self.optimizer, len(batches), POWER)
+        self.step = 0
+        self.sums: dict[str, Tensor] = {}  # of every loss since the epoch began
+        self.epochs: list[dict[str, float]] = []  # what was logged of each
+
+    def loader(self, dataset: TrainingSet) -> DataLoader[Batch]:
+        """Give the batches that are still to come."""
+        self.batches.start = self.step
+        return DataLoader(
+            dataset,
+            batch_sampler=self.batches,
+            num_workers=loader_workers(),
+            worker_init_fn=partial(_start_loader, os.getpid()),
+            pin_memory=device().type == "cuda",
+            # Of its own: a loader draws a number, also when a training goes on in the middle.
+            generator=torch.Generator(),
+        )
+
+    def advance(
+        self, batch: Batch, losses: Callable[[Out, Batch], dict[str, Tensor]]
+    ) -> dict[str, float] | None:
+        """Train on one batch; at the end of an epoch, return what is logged of it."""
+        batch = {name: values.to(device(), non_blocking=True) for name, values in batch.items()}
+        images = batch["image"].contiguous(memory_format=torch.channels_last)
+        terms = losses(self.network(images), batch)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self.decay.step()
+        self.step += 1
+        for name, value in {"total": loss, **terms}.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
+        if self.step % self.batches.steps:
+            return None
+        means = {
+            f"loss/{name}": round(value / self.batches.steps, 6)
+            for name, value in self._finite_sums().items()
+        }
+        rate = round(self.optimizer.param_groups[0]["lr"], 8)
+        self.epochs.append(means | {"learning_rate": rate})
+        self.sums = {}
+        return self.epochs[-1]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next steps depend on."""
+        self._finite_sums()  # or every later run would go on from numbers that are none
+        cuda = torch.cuda.get_rng_state_all() if device().type == "cuda" else []
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "decay": self.decay.state_dict(),
+            "sums": self.sums,
+            "epochs": self.epochs,
+            "random": torch.get_rng_state(),
+            "random_cuda": cuda,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state`` returned."""
+        self.step, self.epochs = state["step"], state["epochs"]
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.decay.load_state_dict(state["decay"])
+        self.sums = {name: value.to(device()) for name, value in state["sums"].items()}
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] and device().type == "cuda":
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+
+    def _finite_sums(self) -> dict[str, float]:
+        sums = {name: float(value) for name, value in self.sums.items()}
+        for name, value in sums.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the {name} loss is {value} in epoch {len(self.epochs) + 1}: "
+                    "lower the learning rate"
+                )
+        return sums
 
 
 def seed_everything(seed: int, round_: int) -> int:
@@ -93,13 +192,11 @@ def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
     )
 
 
-def _log_epoch(live: Live, sums: dict[str, Tensor], steps: int, rate: float) -> None:
-    for name, value in sums.items():
-        mean = float(value) / steps
-        if not math.isfinite(mean):
-            raise FloatingPointError(
-                f"the {name} loss is {mean} in epoch {live.step + 1}: lower the learning rate"
-            )
-        live.log_metric(f"loss/{name}", round(mean, 6))
-    live.log_metric("learning_rate", round(rate, 8))
+def _start_loader(parent: int, _: int) -> None:
+    follow_parent(parent)
+
+
+def _log_epoch(live: Live, values: dict[str, float]) -> None:
+    for name, value in values.items():
+        live.log_metric(name, value)
     live.next_step()

@@ -1,9 +1,14 @@
 """One Typer script per DVC stage; ``run`` is what each of them ends with."""
 
+import errno
 import sys
 from collections.abc import Callable
 
 import typer
+
+from auxseg.interrupt import Interrupted, catch_signals
+
+MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError)
 
 
 def run(command: Callable[..., None]) -> None:
@@ -11,6 +16,18 @@ def run(command: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     try:
-        app()
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
+        with catch_signals():
+            app()
+    except Interrupted as interrupted:
+        sys.exit(interrupted.exit_code)
+    except MENDABLE as error:
+        sys.exit(f"error: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f" at {error.filename}" if error.filename else ""
+        return f"no space left on the disk{place}: make room, `dvc repro` goes on from there"
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}"
+    return str(error)

@@ -9,6 +9,7 @@ from auxseg.networks.classifier import Classifier, classifier_losses
 from auxseg.networks.network import save_network
 from auxseg.networks.pretrained import load_pretrained
 from auxseg.params import load_params
+from auxseg.scratch import unfinished
 from auxseg.training import fit, seed_everything
 from stages import run
 
@@ -22,7 +23,8 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
     model = Classifier(network.backbone, len(index.classes), network.freeze_batchnorm)
     load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)
-    with new_folder(out) as folder:
+    used = params.seed, network, classifier
+    with unfinished(dataset, weights, params=used) as scratch, new_folder(out) as folder:
         fit(
             model,
             images,
@@ -30,6 +32,7 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
             classifier.schedule,
             folder / "curves",
             "classifier",
+            scratch,
         )
         save_network(folder, model, index.classes)
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
-from auxseg.artifacts import new_file, new_folder, write_json
+from auxseg.artifacts import new_file, new_folder, read_table, write_json
 from auxseg.dataset.index import read_index
 from auxseg.examples import Artifacts, draw_example
 from auxseg.report import (
@@ -17,6 +16,7 @@ from auxseg.report import (
     training_table,
 )
 from auxseg.scoring import confusion
+from auxseg.scratch import forget_finished
 from stages import run
 
 
@@ -30,11 +30,11 @@ def main(
     """Write evaluation.json, CSV tables and overlays to OUT."""
     index = read_index(dataset)
     counts, _ = confusion(index, "val", segmentation)
-    rounds = pd.read_csv(last / "scores" / "rounds.csv")
+    rounds = read_table(last / "scores" / "rounds.csv")
     values = evaluation(rounds, counts)
     tables = {
         "rounds": rounds,
-        "training": training_table(pd.read_csv(last / "scores" / "training.csv")),
+        "training": training_table(read_table(last / "scores" / "training.csv")),
         "iou_by_class": class_table(index.classes, counts),
         "confusion": confusion_table(index.classes, counts),
     }
@@ -42,10 +42,11 @@ def main(
         with new_file(out / f"{name}.csv") as partial:
             table.to_csv(partial, index=False)
     artifacts = Artifacts(first, last, segmentation)
-    with new_folder(out / "overlays") as folder:
+    with new_folder(out / "overlays", checksums=False) as folder:
         for entry in index.examples():
             draw_example(index, entry, artifacts).save(folder / f"{entry.id}.png")
     write_json(out / "evaluation.json", values)
+    forget_finished()
     print_summary(rounds, values)
 
 

@@ -15,7 +15,7 @@ def main(dataset: Path, pseudo_labels: Path, out: Path) -> None:
         raise ValueError(f"{out}: exists already; remove it or name another folder")
     index = read_index(dataset)
     entries = index.split("train")
-    with new_folder(out) as folder:
+    with new_folder(out, checksums=False) as folder:
         for entry in track(entries, "export", len(entries)):
             write_pair(folder, index, entry, read_labels(pseudo_labels / f"{entry.id}.png"))
         write_lists(folder, index, entries)

@@ -1,12 +1,15 @@
 """Compute saliency maps of the training images from their pixels alone."""
 
+from functools import partial
 from pathlib import Path
 
-from auxseg.artifacts import new_folder, write_grey
-from auxseg.dataset.index import read_index
+from auxseg.artifacts import encode_grey, new_folder, write_files
+from auxseg.dataset.index import Entry, Index, read_index
 from auxseg.geodesic import geodesic_saliency
-from auxseg.params import load_params
-from auxseg.progress import track
+from auxseg.params import Geodesic, load_params
+from auxseg.runtime import processes
+from auxseg.scratch import unfinished
+from auxseg.work import each
 from stages import run
 
 
@@ -14,15 +17,22 @@ def main(dataset: Path, out: Path) -> None:
     """Write one map per training image of DATASET into OUT."""
     params = load_params().geodesic
     index = read_index(dataset)
-    entries = index.split("train")
-    with new_folder(out) as folder:
-        for entry in track(entries, "geodesic saliency", len(entries)):
-            saliency = geodesic_saliency(
-                index.read_image(entry),
-                superpixels=params.superpixels,
-                compactness=params.compactness,
-            )
-            write_grey(folder / f"{entry.id}.png", saliency)
+    task = partial(saliency, index, params)
+    with unfinished(dataset, params=params) as scratch, new_folder(out) as folder:
+        write_files(
+            folder, each(index.split("train"), task, scratch, "geodesic saliency", processes())
+        )
+
+
+def saliency(index: Index, params: Geodesic, entry: Entry) -> bytes:
+    """One image's map."""
+    return encode_grey(
+        geodesic_saliency(
+            index.read_image(entry),
+            superpixels=params.superpixels,
+            compactness=params.compactness,
+        )
+    )
 
 
 if __name__ == "__main__":

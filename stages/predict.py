@@ -1,17 +1,17 @@
 """Predict the validation images, and the training images that are shown in plots."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from auxseg.artifacts import Arrays, new_folder, write_shards
-from auxseg.dataset.index import read_index
+from auxseg.artifacts import encode_arrays, new_folder, write_shards
+from auxseg.dataset.index import Entry, read_index
 from auxseg.networks.auxsegnet import AuxSegNet
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import load_network
 from auxseg.params import load_params
 from auxseg.predict import predict
-from auxseg.progress import track
 from auxseg.runtime import device
+from auxseg.scratch import unfinished
+from auxseg.work import each
 from stages import run
 
 
@@ -22,12 +22,11 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     entries = index.split("val") + index.examples()
     network = load_network(model, Classifier, AuxSegNet).to(device())
 
-    def outputs() -> Iterator[tuple[str, Arrays]]:
-        for entry in track(entries, "predict", len(entries)):
-            yield entry.id, predict(network, index.read_image(entry), params, device())
+    def outputs(entry: Entry) -> bytes:
+        return encode_arrays(predict(network, index.read_image(entry), params, device()))
 
-    with new_folder(out) as folder:
-        write_shards(folder, outputs())
+    with unfinished(dataset, model, params=params) as scratch, new_folder(out) as folder:
+        write_shards(folder, each(entries, outputs, scratch, "predict"))
 
 
 if __name__ == "__main__":

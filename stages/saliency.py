@@ -1,11 +1,13 @@
 """Import the saliency maps of the training images, resized to their photographs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from auxseg.artifacts import new_folder, write_grey
+from auxseg.artifacts import encode_grey, new_folder, write_files
 from auxseg.dataset.index import read_index
-from auxseg.progress import track
 from auxseg.saliency import import_maps
+from auxseg.scratch import unfinished
+from auxseg.work import collect
 from stages import run
 
 NO_SALIENCY = Path("none")
@@ -16,12 +18,18 @@ def main(dataset: Path, root: Path, out: Path) -> None:
 
     With `none` as ROOT, OUT stays empty: the pipeline runs without saliency.
     """
+    if root == NO_SALIENCY:
+        with new_folder(out):
+            return
     entries = read_index(dataset).split("train")
     sizes = {entry.id: (entry.height, entry.width) for entry in entries}
-    maps = [] if root == NO_SALIENCY else import_maps(root, sizes)
-    with new_folder(out) as folder:
-        for id_, saliency in track(maps, "saliency", len(sizes)):
-            write_grey(folder / f"{id_}.png", saliency)
+
+    def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
+        for id_, saliency in import_maps(root, sizes, done):
+            yield id_, encode_grey(saliency)
+
+    with unfinished(dataset, root, params=None) as scratch, new_folder(out) as folder:
+        write_files(folder, collect(list(sizes), rest, scratch, "saliency"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from auxseg.artifacts import new_folder
+from auxseg.artifacts import new_folder, read_table
 from auxseg.curves import read_curves
 from auxseg.dataset.index import read_index
 from auxseg.scoring import round_row, score_round
@@ -31,8 +31,8 @@ def main(
     scores = score_round(index, pseudo_labels, saliency, prediction)
     rounds, curves = [round_row(round_, scores)], [read_curves(model, round_)]
     if previous is not None:
-        rounds.insert(0, pd.read_csv(previous / ROUNDS))
-        curves.insert(0, pd.read_csv(previous / CURVES))
+        rounds.insert(0, read_table(previous / ROUNDS))
+        curves.insert(0, read_table(previous / CURVES))
     with new_folder(out) as folder:
         pd.concat(rounds).to_csv(folder / ROUNDS, index=False)
         pd.concat(curves).to_csv(folder / CURVES, index=False)

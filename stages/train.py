@@ -12,6 +12,7 @@ from auxseg.dataset.index import read_index
 from auxseg.networks.auxsegnet import AuxSegNet, round_losses
 from auxseg.networks.network import save_network, start_from
 from auxseg.params import load_params
+from auxseg.scratch import unfinished
 from auxseg.training import fit, seed_everything
 from stages import run
 
@@ -50,9 +51,11 @@ def main(
     )
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))
-    with new_folder(out) as folder:
+    inputs = (dataset, previous, pseudo_labels, saliency)
+    used = (params.seed, network, affinity, whitening, dilations, augment, schedule, losses)
+    with unfinished(*inputs, params=used) as scratch, new_folder(out) as folder:
         criterion = partial(round_losses, weights=losses)
-        fit(model, images, criterion, schedule, folder / "curves", f"round {round_}")
+        fit(model, images, criterion, schedule, folder / "curves", f"round {round_}", scratch)
         save_network(folder, model, index.classes)
 
 

@@ -1,7 +1,7 @@
 """Small datasets and parameters that several test modules share."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from auxseg.artifacts import Arrays, encode_arrays, encode_grey, write_shards
 from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.listing import Listed, index_images
 from auxseg.dataset.problems import DatasetError, Report
@@ -64,6 +65,16 @@ def make_index(
             Entry(str(number), "train", False, path.name, digest, width, height, tuple(present))
         )
     return Index("voc", root, tuple(classes), tuple(entries), MAX_SIDE)
+
+
+def write_grey(path: Path, values: npt.NDArray[np.uint8]) -> None:
+    """Write a grey map as the stages do."""
+    path.write_bytes(encode_grey(values))
+
+
+def write_arrays(folder: Path, items: Iterable[tuple[str, Arrays]]) -> None:
+    """Write shards as the stages do."""
+    write_shards(folder, ((name, encode_arrays(arrays)) for name, arrays in items))
 
 
 def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) -> Schedule:

@@ -123,6 +123,7 @@ def new_environment(folder: Path, *first: Path) -> dict[str, str]:
         "PATH": os.pathsep.join(path),
         "AUXSEG_DEVICE": "cpu",
         "AUXSEG_LOADERS": "0",
+        "AUXSEG_SCRATCH": str(folder / "scratch"),
         "DVC_NO_ANALYTICS": "1",
         "DVC_GLOBAL_CONFIG_DIR": str(folder / "config"),
         "DVC_SYSTEM_CONFIG_DIR": str(folder / "config"),

@@ -2,16 +2,19 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import write_arrays, write_grey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from auxseg.artifacts import (
+    CHECKSUMS,
     SHARD_SIZE,
     Arrays,
     Shards,
@@ -19,10 +22,8 @@ from auxseg.artifacts import (
     new_folder,
     read_grey,
     read_labels,
-    write_grey,
     write_json,
     write_labels,
-    write_shards,
 )
 from auxseg.palette import voc_palette
 
@@ -99,7 +100,7 @@ def test_a_new_folder_appears_when_it_is_finished(tmp_path: Path) -> None:
     with new_folder(path) as folder:
         (folder / "a").write_text("new")
         assert not path.exists()
-    assert [p.name for p in path.iterdir()] == ["a"]
+    assert names(path) == ["a", CHECKSUMS]
     assert [p.name for p in path.parent.iterdir()] == ["out"]
 
 
@@ -109,7 +110,11 @@ def test_a_finished_folder_replaces_the_old_one_as_a_whole(tmp_path: Path) -> No
         with new_folder(path) as folder:
             assert not list(folder.iterdir())
             (folder / name).touch()
-    assert [p.name for p in path.iterdir()] == ["new"]
+    assert names(path) == [CHECKSUMS, "new"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -128,17 +133,32 @@ def test_a_failure_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(ValueError), new_folder(tmp_path / "out") as folder:
         (folder / "half").touch()
         raise ValueError
-    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")] == ["out", "out/old"]
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == [CHECKSUMS, "old"]
 
 
 def test_what_a_killed_process_left_behind_does_not_get_into_the_next_folder(
     tmp_path: Path,
 ) -> None:
-    killed = new_folder(tmp_path / "out")
-    (killed.__enter__() / "half").touch()
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "half").touch()
+    (tmp_path / ".out.lock").write_text("process 1")
     with new_folder(tmp_path / "out") as folder:
         (folder / "whole").touch()
-    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")] == ["out", "out/whole"]
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == [CHECKSUMS, "whole"]
+
+
+def test_two_processes_cannot_write_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auxseg.locks.WAIT", 0.2)
+    with new_folder(tmp_path / "out") as folder:
+        refused = pytest.raises(BlockingIOError, match=rf"out is .*process {os.getpid()}")
+        with refused, new_folder(tmp_path / "out"):
+            pass
+        (folder / "whole").touch()
+    assert names(tmp_path / "out") == [CHECKSUMS, "whole"]
 
 
 def test_a_new_file_appears_when_it_is_finished(tmp_path: Path) -> None:
@@ -206,7 +226,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("count", [1, SHARD_SIZE, SHARD_SIZE + 1, 2 * SHARD_SIZE + 5])
 def test_arrays_come_back_from_any_number_of_shards(count: int, tmp_path: Path) -> None:
-    write_shards(tmp_path, map(item, range(count)))
+    write_arrays(tmp_path, map(item, range(count)))
     assert len(files(tmp_path)) == -(-count // SHARD_SIZE)
     shards = Shards(tmp_path)
     for number in np.random.default_rng(0).permutation(count).tolist():
@@ -219,7 +239,7 @@ def test_arrays_come_back_from_any_number_of_shards(count: int, tmp_path: Path) 
 
 
 def test_shards_are_filled_in_the_order_given(tmp_path: Path) -> None:
-    write_shards(tmp_path, map(item, range(SHARD_SIZE + 1)))
+    write_arrays(tmp_path, map(item, range(SHARD_SIZE + 1)))
     assert list(files(tmp_path)) == ["00000.safetensors", "00001.safetensors"]
     assert b"064/cam" in files(tmp_path)["00001.safetensors"]
     assert b"064/cam" not in files(tmp_path)["00000.safetensors"]
@@ -238,20 +258,20 @@ def test_the_bytes_depend_on_the_items_alone(tmp_path: Path) -> None:
                 (name, {key: np.asfortranarray(array) for key, array in a.items()})
                 for name, a in items
             )
-        write_shards(folder, items)
+        write_arrays(folder, items)
         stored.append(files(folder))
     assert stored[0] == stored[1] == stored[2]
 
 
 def test_ids_that_look_like_paths_or_numbers_stay_apart(tmp_path: Path) -> None:
     ids = ["1", "01", "a/b", "a", "NA"]
-    write_shards(tmp_path, [(id_, {"x": np.array([n])}) for n, id_ in enumerate(ids)])
+    write_arrays(tmp_path, [(id_, {"x": np.array([n])}) for n, id_ in enumerate(ids)])
     shards = Shards(tmp_path)
     assert [int(shards[id_]["x"][0]) for id_ in ids] == [0, 1, 2, 3, 4]
 
 
 def test_an_image_without_arrays_is_named(tmp_path: Path) -> None:
-    write_shards(tmp_path, [item(0)])
+    write_arrays(tmp_path, [item(0)])
     with pytest.raises(ValueError, match="holds nothing for image 2007_000032"):
         Shards(tmp_path)["2007_000032"]
 
@@ -262,7 +282,7 @@ def test_a_folder_without_shards_is_named(tmp_path: Path) -> None:
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
-    write_shards(tmp_path, [item(0)])
+    write_arrays(tmp_path, [item(0)])
     path = tmp_path / "00000.safetensors"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"00000\.safetensors: cannot be read"):

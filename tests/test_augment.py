@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from helpers import LIVELY, PLAIN, make_index, noise
+from helpers import LIVELY, PLAIN, make_index, noise, write_grey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter, minimum_filter
 from torch.utils.data import DataLoader
 
-from auxseg.artifacts import write_grey, write_labels
+from auxseg.artifacts import write_labels
 from auxseg.dataset.augment import (
     PADDING,
     EpochBatches,

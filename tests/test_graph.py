@@ -20,7 +20,19 @@ from auxseg.params import MAX_ROUNDS
 
 STAGES = all_stages()
 # Their docstrings say why they cannot change a result.
-HARMLESS = {"auxseg/params.py", "auxseg/progress.py", "auxseg/runtime.py"}
+HARMLESS = {
+    f"auxseg/{name}.py"
+    for name in (
+        "checkpoints",
+        "interrupt",
+        "locks",
+        "params",
+        "progress",
+        "runtime",
+        "scratch",
+        "work",
+    )
+}
 MASKS = "auxseg/dataset/masks.py"
 SCHEMA = "data/params.schema.json"
 ROUND_OUTPUTS = {"model", "refined", "saliency", "pseudo_labels", "prediction", "scores"}

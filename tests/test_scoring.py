@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from helpers import make_index, noise
+from helpers import make_index, noise, write_arrays, write_grey
 
-from auxseg.artifacts import Shards, write_grey, write_json, write_labels, write_shards
+from auxseg.artifacts import Shards, write_json, write_labels
 from auxseg.dataset.index import Index
 from auxseg.report import evaluation, print_summary
 from auxseg.scoring import confusion, predicted_confusion, round_row, score_round, score_saliency
@@ -43,7 +43,7 @@ class Round:
             "saliency": (LABELS[:, ::8] > 0).astype(np.float16),
             "classification": np.ones(2, np.float32),
         }
-        write_shards(self.prediction, [("2", arrays)])
+        write_arrays(self.prediction, [("2", arrays)])
 
     def add_mask(self, id_: str, mask: npt.NDArray[np.uint8]) -> None:
         write_labels(self.folder / "SegmentationClass" / f"{id_}.png", mask)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import LIVELY, PLAIN, make_index, noise, schedule
+from helpers import LIVELY, PLAIN, make_index, noise, schedule, write_grey
 
-from auxseg.artifacts import write_grey, write_labels
+from auxseg.artifacts import write_labels
 from auxseg.curves import read_curves
 from auxseg.dataset.augment import Labels, TrainingSet
 from auxseg.losses import Batch
@@ -16,6 +16,7 @@ from auxseg.networks.auxsegnet import AuxSegNet, round_losses
 from auxseg.networks.classification import Classification
 from auxseg.networks.classifier import Classifier, classifier_losses
 from auxseg.params import LossWeights, Schedule
+from auxseg.scratch import Scratch
 from auxseg.training import fit, seed_everything
 
 WEIGHTS = LossWeights(
@@ -46,10 +47,11 @@ def trained(
     images: TrainingSet, folder: Path, plan: Schedule, seed: int = 0, round_: int = 0
 ) -> Classifier:
     """Train a classifier as its stage does."""
+    folder.mkdir(exist_ok=True)
     derived = seed_everything(seed, round_)
     network = Classifier("tiny", 2, False)
     dataset = TrainingSet(images.index, images.augment, derived)
-    fit(network, dataset, classifier_losses, plan, folder / "curves", "test")
+    fit(network, dataset, classifier_losses, plan, folder / "curves", "test", Scratch(folder))
     return network
 
 
@@ -117,7 +119,7 @@ def test_all_five_losses_of_a_round_fall(images: TrainingSet, tmp_path: Path) ->
     network = AuxSegNet("tiny", 2, False, "dual", True, [1, 1, 1])
     losses = partial(round_losses, weights=WEIGHTS)
     plan = schedule(20, 4, 0.003).model_copy(update={"momentum": 0.9})
-    fit(network, dataset, losses, plan, tmp_path / "curves", "test")
+    fit(network, dataset, losses, plan, tmp_path / "curves", "test", Scratch(tmp_path))
     for name in WEIGHTS.model_dump():
         values = curve(tmp_path, f"loss/{name}")
         assert len(values) == 20
@@ -155,7 +157,7 @@ def test_a_curve_shows_the_mean_over_the_steps_of_an_epoch(
 
     steps: list[int] = []
     network = Classifier("tiny", 2, False)
-    fit(network, images, losses, schedule(2, 2), tmp_path / "curves", "test")
+    fit(network, images, losses, schedule(2, 2), tmp_path / "curves", "test", Scratch(tmp_path))
     assert curve(tmp_path, "loss/step") == pytest.approx([1.5, 5.5])
     assert curve(tmp_path, "loss/two") == pytest.approx([2, 2])
     assert curve(tmp_path, "loss/total") == pytest.approx([3.5, 7.5])
@@ -207,7 +209,7 @@ def test_frozen_weights_stay_as_they_are(images: TrainingSet, tmp_path: Path) ->
     network = Classifier("tiny", 2, True)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     plan = schedule(epochs=1).model_copy(update={"weight_decay": 0.1})
-    fit(network, images, classifier_losses, plan, tmp_path / "curves", "test")
+    fit(network, images, classifier_losses, plan, tmp_path / "curves", "test", Scratch(tmp_path))
     norms = {
         f"{name}.{key}"
         for name, module in network.named_modules()

@@ -118,6 +118,7 @@ def _crop(layer: Bytes, top: int, left: int, crop: int, padding: Bytes) -> Bytes
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of (epoch, number) over all epochs; the order is a function of (seed, epoch).
 
+    Steps before ``start`` are left out: they were done before an interruption.
     The incomplete last batch of an epoch is left out, unless it is the only one: BatchNorm needs
     batches of one size.
     """
@@ -127,6 +128,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self.batch_size = min(batch_size, images)
         self.epochs = epochs
         self.seed = seed
+        self.start = 0
 
     @property
     def steps(self) -> int:
@@ -137,7 +139,10 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         return self.steps * self.epochs
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for epoch in range(self.epochs):
+        done_epochs, done_steps = divmod(self.start, self.steps)
+        for epoch in range(done_epochs, self.epochs):
             order = np.random.default_rng([self.seed, epoch]).permutation(self.images).tolist()
-            for start in range(0, self.steps * self.batch_size, self.batch_size):
+            batches = range(0, self.steps * self.batch_size, self.batch_size)
+            for start in batches[done_steps:]:
                 yield [(epoch, number) for number in order[start : start + self.batch_size]]
+            done_steps = 0

@@ -5,6 +5,7 @@ DVC's back an error instead of a silent difference. Masks are not in it: see ``m
 """
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from auxseg.artifacts import read_file
 from auxseg.dataset.photos import read_photo
 
 TABLE = "index.csv"
@@ -96,12 +98,12 @@ def write_index(folder: Path, index: Index) -> None:
 
 def read_index(folder: Path) -> Index:
     """Read what ``write_index`` wrote."""
-    description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    description = json.loads(read_file(folder / DESCRIPTION))
     classes = tuple(description["classes"])
     number = {name: value for value, name in enumerate(classes)}
     # Ids such as `2011_000304` or `NA` must stay text.
     text = {"id": str, "split": str, "path": str, "sha256": str, "labels": str}
-    table = pd.read_csv(folder / TABLE, dtype=text, keep_default_na=False)
+    table = pd.read_csv(io.BytesIO(read_file(folder / TABLE)), dtype=text, keep_default_na=False)
     entries = tuple(
         Entry(
             id=row["id"],

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from auxseg.artifacts import new_file
+from auxseg.artifacts import new_file, read_file
 from auxseg.networks.backbones import build_backbone
 from auxseg.networks.classification import ClassificationHead
 from auxseg.params import BackboneName
@@ -62,7 +62,7 @@ def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> N
         **network.description,
     }
     with new_file(folder / FILE) as partial:
-        save_file(state, partial, {"network": json.dumps(description, sort_keys=True)})
+        partial.write_bytes(save(state, {"network": json.dumps(description, sort_keys=True)}))
 
 
 def load_network(folder: Path, *kinds: type[N]) -> N:
@@ -73,7 +73,7 @@ def load_network(folder: Path, *kinds: type[N]) -> N:
         description.pop("names", None)
         kind = {kind.__name__: kind for kind in kinds}[description.pop("kind")]
         network = kind(**description)
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(load(read_file(path)))
     except Exception as error:
         names = " or ".join(kind.__name__ for kind in kinds)
         # torch reports mismatched weights in many lines.
@@ -96,7 +96,7 @@ def start_from(network: Network, folder: Path) -> None:
     """
     path = folder / FILE
     try:
-        previous = load_file(path)
+        previous = load(read_file(path))
     except SafetensorError as error:
         raise ValueError(f"{path}: cannot be read as weights: {error}") from error
     own = network.state_dict()

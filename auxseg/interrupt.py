@@ -1,0 +1,79 @@
+"""Signals: the first one ends the work between two units of it, the second one at once.
+
+Nothing here can change a result: work that is not finished has none.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+LIMIT = 9  # seconds from the first signal to the end, whatever the work is at
+POLL = 0.5
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_received: int | None = None
+_parent: int | None = None
+
+
+class Interrupted(BaseException):
+    """The work was told to stop, and all of it up to here is kept."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def catch_signals() -> Iterator[None]:
+    """Have SIGTERM and SIGINT end the block through ``stop_if_asked``.
+
+    So does the end of DVC: a stage that nobody waits for would only be in the way of the next run.
+    """
+    global _received, _parent
+    _received = None
+    _parent = os.getppid() if "DVC_STAGE" in os.environ else None
+    before = {number: signal.signal(number, _first_signal) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_if_asked() -> None:
+    """To be called between two units of work; raises Interrupted after a signal."""
+    if _received is not None:
+        raise Interrupted(_received)
+    if _parent is not None and os.getppid() != _parent:
+        raise Interrupted(signal.SIGHUP)
+
+
+def follow_parent(parent: int) -> None:
+    """For a process of a pool: leave signals to ``parent``, and never outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL)
+    os._exit(1)
+
+
+def _first_signal(number: int, _: FrameType | None) -> None:
+    global _received
+    _received = number
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    signal.alarm(LIMIT)
+    name = signal.Signals(number).name
+    message = f"{name}: stopping; what is done is kept, `dvc repro` goes on from there\n"
+    # Not print: the signal may have come in the middle of another one.
+    os.write(sys.stderr.fileno(), message.encode())
