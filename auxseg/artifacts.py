@@ -26,6 +26,7 @@ from auxseg.locks import lock
 from auxseg.palette import voc_palette
 
 SHARD_SIZE = 64
+NO_FILE = "none"  # where a parameter must name a file: a tracked one that stands for no file
 CHECKSUMS = "auxseg.sha256"  # as `sha256sum --check` reads it
 
 Arrays = dict[str, npt.NDArray[Any]]

@@ -1,19 +1,17 @@
 """Import of saliency maps made by any salient-object model."""
 
-import io
 import struct
-import warnings
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, ImageChops
 
 from auxseg.archives import Member, open_members
+from auxseg.dataset.photos import open_image
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MAX_PIXELS = 2**26  # of one map
 SHOWN = 20
 
 
@@ -62,20 +60,11 @@ def decode_map(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Encoded PNG or JPEG → (H, W) of the ``size`` asked for; 255 = salient.
 
     16 bits are scaled to 8; colours count by their brightness, what is transparent as black.
-    ValueError if it is damaged, or has more than ``MAX_PIXELS`` pixels.
+    ValueError if it is damaged or too large.
     """
+    image = open_image(data)
     try:
-        with warnings.catch_warnings():
-            # The limit below is lower, and is an error.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
         grey = _brightness(image)
-    except Image.DecompressionBombError:
-        raise ValueError(f"more than {MAX_PIXELS} pixels, the limit of a map") from None
-    except UnidentifiedImageError:
-        raise ValueError("neither a PNG nor a JPEG image") from None
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise ValueError(f"cannot be read as an image: {error}") from error
     return np.asarray(grey.resize(size[::-1], Image.Resampling.BILINEAR))

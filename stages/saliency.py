@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from auxseg.artifacts import encode_grey, new_folder, write_files
+from auxseg.artifacts import NO_FILE, encode_grey, new_folder, write_files
 from auxseg.dataset.index import read_index
 from auxseg.saliency import import_maps
 from auxseg.scratch import unfinished
 from auxseg.work import collect
 from stages import run
-
-NO_SALIENCY = Path("none")
 
 
 def main(dataset: Path, root: Path, out: Path) -> None:
@@ -18,7 +16,7 @@ def main(dataset: Path, root: Path, out: Path) -> None:
 
     With `none` as ROOT, OUT stays empty: the pipeline runs without saliency.
     """
-    if root == NO_SALIENCY:
+    if root.name == NO_FILE:
         with new_folder(out):
             return
     entries = read_index(dataset).split("train")

@@ -14,7 +14,6 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from test_archives import KINDS, pack
 
-from auxseg import saliency
 from auxseg.saliency import SaliencyError, decode_map, import_maps
 
 REAL = Path(__file__).parents[2] / "shared" / "real" / "VOC2012_saliency"
@@ -103,8 +102,8 @@ def test_all_problems_are_told_at_once(kind: str, tmp_path: Path) -> None:
         ("twice.jpg", "a second map of twice, beside "),
         ("cut.png", "cannot be read as an image"),
         ("cut2.jpg", "cannot be read as an image"),
-        ("text.png", "neither a PNG nor a JPEG"),
-        ("empty.png", "neither a PNG nor a JPEG"),
+        ("text.png", "not a JPEG or PNG image"),
+        ("empty.png", "not a JPEG or PNG image"),
     ):
         assert len([line for line in lines[1:] if name in line and message in line]) == 1
     assert all(line.startswith(str(root)) for line in lines)
@@ -134,13 +133,10 @@ def png_header(width: int, height: int) -> bytes:
     return small[:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
 
 
-@pytest.mark.parametrize(
-    ("width", "height"), [(2**14, 2**12 + 1), (12_000, 12_000), (10**6, 10**6)]
-)
+@pytest.mark.parametrize(("width", "height"), [(10_001, 10_000), (12_000, 12_000), (10**6, 10**6)])
 @pytest.mark.filterwarnings("error")
 def test_a_map_of_absurd_size_is_refused_before_it_is_unpacked(width: int, height: int) -> None:
-    assert saliency.MAX_PIXELS == 67_108_864
-    with pytest.raises(ValueError, match="more than 67108864 pixels, the limit"):
+    with pytest.raises(ValueError, match="more than 100 million pixels"):
         decode_map(png_header(width, height), (6, 8))
 
 

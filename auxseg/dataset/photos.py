@@ -38,7 +38,7 @@ def read_photo(data: bytes, max_side: int) -> Photo:
     16-bit grey is scaled to 8 bits; what is transparent is laid on white. Large JPEGs are reduced
     while they are decoded. ValueError says why a file cannot be read, without naming it.
     """
-    image = _open(data)
+    image = open_image(data)
     try:
         orientation = _orientation(image)
         image = _continuous(image)
@@ -57,8 +57,11 @@ def read_photo(data: bytes, max_side: int) -> Photo:
     return Photo(pixels, (height, width) if orientation >= 5 else (width, height))
 
 
-def _open(data: bytes) -> Image.Image:
-    """Read the header only."""
+def open_image(data: bytes) -> Image.Image:
+    """Read the header of a JPEG or PNG file, not the pixels yet.
+
+    ValueError if it is neither, or has more than ``MAX_PIXELS`` pixels.
+    """
     try:
         with warnings.catch_warnings():
             # Pillow warns below its own limit; ours is between its warning and its error.

@@ -11,11 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from auxseg.artifacts import NO_FILE
 from auxseg.networks.backbones import Backbone
 from auxseg.networks.mxnet import read_mxnet
 from auxseg.networks.names import Match, match, our_name
-
-NO_FILE = "none"
 
 
 def fetch(name: str) -> dict[str, Tensor]:
