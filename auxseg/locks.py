@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WAIT = 10.0  # seconds: what a process that was told to stop may take
@@ -51,8 +51,9 @@ def try_lock(path: Path) -> int | None:
                 os.close(descriptor)
                 raise
         if _is_at(descriptor, path):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()}".encode())
+            with suppress(OSError):  # of a full disk: the lock holds without its owner's name
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()}".encode())
             return descriptor
         # Its owner removed the file between our opening and our locking it.
         os.close(descriptor)
