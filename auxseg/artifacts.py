@@ -5,6 +5,7 @@ folder also holds the checksums of its files, and whoever reads one of them comp
 artifact is an error instead of a different result.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -28,6 +29,7 @@ from auxseg.palette import voc_palette
 SHARD_SIZE = 64
 NO_FILE = "none"  # where a parameter must name a file: a tracked one that stands for no file
 CHECKSUMS = "auxseg.sha256"  # as `sha256sum --check` reads it
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -44,9 +46,10 @@ def new_folder(path: Path, *, checksums: bool = True) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            yield partial
-            if checksums:
-                _write_checksums(partial)
+            with _naming(path):
+                yield partial
+                if checksums:
+                    _write_checksums(partial)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -61,8 +64,9 @@ def new_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        yield partial
-        partial.replace(path)
+        with _naming(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -75,8 +79,8 @@ def read_file(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    folder = next((p for p in path.parents[:4] if (p / CHECKSUMS).is_file()), None)
+        raise ValueError(f"{path}: no such file; run `dvc repro`") from None
+    folder = next((p for p in path.parents if (p / CHECKSUMS).is_file()), None)
     if folder is not None:
         known = _read_checksums(folder / CHECKSUMS, (folder / CHECKSUMS).stat().st_mtime_ns)
         if known.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
@@ -85,6 +89,17 @@ def read_file(path: Path) -> bytes:
                 f"remove {folder} and run `dvc repro`"
             )
     return data
+
+
+def verify(folder: Path) -> None:
+    """Compare all files of an artifact with its checksums; ValueError names one that differs.
+
+    A folder without checksums, which no stage wrote, is taken as it is.
+    """
+    checksums = folder / CHECKSUMS
+    if checksums.is_file():
+        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns):
+            read_file(folder / name)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -185,6 +200,7 @@ class Shards:
                 with safe_open(path, "numpy") as file:
                     keys = list(file.keys())
             except SafetensorError as error:
+                read_file(path)  # which says so if it is damaged
                 raise ValueError(f"{path}: cannot be read as a shard: {error}") from error
             for key in keys:
                 name, _, field = key.rpartition("/")
@@ -194,6 +210,7 @@ class Shards:
 
     def __getitem__(self, name: str) -> Arrays:
         if name not in self._keys:
+            verify(self._folder)
             raise ValueError(f"{self._folder}: holds nothing for image {name}; run `dvc repro`")
         return {key: self._read(path)[f"{name}/{key}"] for key, path in self._keys[name].items()}
 
@@ -201,6 +218,17 @@ class Shards:
         if self._open is None or self._open[0] != path:
             self._open = path, load(read_file(path))
         return self._open[1]
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say of a full disk which one it is: a failed write does not tell."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _png(image: Image.Image) -> bytes:

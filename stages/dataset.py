@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from auxseg.artifacts import new_folder
+from auxseg.artifacts import new_folder, verify
 from auxseg.dataset.coco import list_coco
 from auxseg.dataset.folder import list_folder
 from auxseg.dataset.index import write_index
@@ -20,6 +20,7 @@ FORMATS = {"voc": list_voc, "coco": list_coco, "folder": list_folder}
 def main(root: Path, out: Path) -> None:
     """Check the dataset at ROOT and write its index to OUT."""
     params = load_params().dataset
+    verify(root)
     report = Report()
     listed = FORMATS[params.format](root, params, report)
     photographs = track(listed, "dataset", len(listed))

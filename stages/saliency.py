@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from auxseg.artifacts import NO_FILE, encode_grey, new_folder, write_files
+from auxseg.artifacts import NO_FILE, encode_grey, new_folder, verify, write_files
 from auxseg.dataset.index import read_index
 from auxseg.saliency import import_maps
 from auxseg.scratch import unfinished
@@ -19,6 +19,7 @@ def main(dataset: Path, root: Path, out: Path) -> None:
     if root.name == NO_FILE:
         with new_folder(out):
             return
+    verify(root)
     entries = read_index(dataset).split("train")
     sizes = {entry.id: (entry.height, entry.width) for entry in entries}
 

@@ -70,7 +70,7 @@ def test_a_photograph_that_changed_after_indexing_is_named(tmp_path: Path) -> No
 def test_a_photograph_that_is_gone_is_named(tmp_path: Path) -> None:
     index = make_index(tmp_path, [noise(6, 5)], [(0,)])
     (tmp_path / "0.png").unlink()
-    with pytest.raises(OSError, match=r"0\.png"):
+    with pytest.raises(ValueError, match=r"0\.png: gone since it was indexed"):
         index.read_image(index.entries[0])
 
 

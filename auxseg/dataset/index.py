@@ -68,10 +68,13 @@ class Index:
     def read_image(self, entry: Entry) -> npt.NDArray[np.uint8]:
         """Read a photograph as (height, width, 3) of its entry.
 
-        ValueError if it is not the one that was indexed.
+        ValueError if it is not the one that was indexed, or gone.
         """
         path = self.root / entry.path
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise ValueError(f"{path}: gone since it was indexed; run `dvc repro` again") from None
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise ValueError(f"{path}: changed since it was indexed; run `dvc repro` again")
         return read_photo(data, self.max_side).pixels

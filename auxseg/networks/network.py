@@ -69,11 +69,12 @@ def load_network(folder: Path, *kinds: type[N]) -> N:
     """Build the network that ``folder`` holds, one of ``kinds``, with its weights in eval mode."""
     path = folder / FILE
     try:
+        data = read_file(path)  # first: it says so if the file is damaged
         description = _description(path)
         description.pop("names", None)
         kind = {kind.__name__: kind for kind in kinds}[description.pop("kind")]
         network = kind(**description)
-        network.load_state_dict(load(read_file(path)))
+        network.load_state_dict(load(data))
     except Exception as error:
         names = " or ".join(kind.__name__ for kind in kinds)
         # torch reports mismatched weights in many lines.
