@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,21 @@ def affinity_bytes() -> int:
     Larger maps are computed in chunks of rows.
     """
     return _number("AUXSEG_AFFINITY_MB", 128) * 2**20
+
+
+def rounding() -> dict[str, str | int]:
+    """What changes the last digits of a result: device, threads, sizes of chunks."""
+    torch = sys.modules.get("torch")
+    if torch is None:  # then nothing is computed by it
+        return {}
+    place = device()
+    if place.type == "cuda":
+        return {"device": torch.cuda.get_device_name(place), "affinity_bytes": affinity_bytes()}
+    return {
+        "device": str(place),
+        "threads": torch.get_num_threads(),
+        "affinity_bytes": affinity_bytes(),
+    }
 
 
 def scratch_root() -> Path:

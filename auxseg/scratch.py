@@ -19,7 +19,7 @@ from pathlib import Path
 
 from auxseg.artifacts import CHECKSUMS, new_file
 from auxseg.locks import try_lock
-from auxseg.runtime import scratch_root
+from auxseg.runtime import rounding, scratch_root
 
 DIGEST_BYTES = 32
 ABOUT = "about.json"
@@ -74,9 +74,10 @@ def unfinished(*inputs: Path, params: object) -> Iterator[Scratch]:
     """Give the unfinished work of this very command, empty if there is none.
 
     ``inputs`` are the files and folders that the result depends on, ``params`` the parameters
-    (their ``repr`` counts). The code of the project that is loaded and the versions of the
-    libraries belong to the fingerprint as well. Records stay after an exception, and at the end of
-    the block until ``forget_finished``: DVC may be killed before it has saved what the stage made.
+    (their ``repr`` counts). The code of the project that is loaded, the versions of the libraries
+    and what decides on the rounding belong to the fingerprint as well. Records stay after an
+    exception, and at the end of the block until ``forget_finished``: DVC may be killed before it
+    has saved what the stage made.
     """
     stage = _stage_name()
     about = {
@@ -90,6 +91,7 @@ def unfinished(*inputs: Path, params: object) -> Iterator[Scratch]:
             for library, module in LIBRARIES.items()
             if module in sys.modules
         },
+        "rounding": rounding(),
     }
     text = json.dumps(about, indent=2, sort_keys=True)
     name = f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -147,23 +149,35 @@ class Leftover:
 
 def leftovers(root: Path) -> list[Leftover]:
     """All kept work below ``root``, the oldest first."""
-    found = [_leftover(about.parent) for about in root.glob(f"*/{ABOUT}")]
+    found = []
+    for about in root.glob(f"*/{ABOUT}"):
+        with suppress(FileNotFoundError):  # removed or renamed by its owner a moment ago
+            found.append(_leftover(about.parent))
     return sorted(found, key=lambda leftover: -leftover.age)
 
 
 def remove(folder: Path) -> bool:
     """Remove the kept work in ``folder`` unless a process is at it; returns whether it is gone."""
-    lock = try_lock(folder / LOCK)
+    try:
+        lock = try_lock(folder / LOCK)
+    except FileNotFoundError:  # another process was faster
+        return True
     if lock is None:
         return False
-    shutil.rmtree(folder)
+    # Out of the way first: another process may begin the same work while this one removes.
+    gone = folder.with_name(f".{folder.name}.{os.getpid()}")
+    folder.rename(gone)
+    shutil.rmtree(gone)
     os.close(lock)
     return True
 
 
 def _leftover(folder: Path) -> Leftover:
-    others = (ABOUT, FINISHED, LOCK)
-    stats = [path.stat() for path in folder.iterdir() if path.name not in others]
+    stats = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # its owner is at work
+            if path.name not in (ABOUT, FINISHED, LOCK):
+                stats.append(path.stat())
     newest = max((stat.st_mtime for stat in stats), default=(folder / ABOUT).stat().st_mtime)
     lock = try_lock(folder / LOCK)
     if lock is not None:
