@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,7 +59,10 @@ def fit(
             _log_epoch(live, epoch)
         try:
             for batch in track(
-                training.loader(dataset), description, len(batches) - training.step, "steps"
+                _loaded(training.loader(dataset)),
+                description,
+                len(batches) - training.step,
+                "steps",
             ):
                 finished = training.advance(batch, losses)
                 if finished is not None:
@@ -190,6 +193,18 @@ def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
     return torch.optim.SGD(
         groups, lr=rate, momentum=schedule.momentum, weight_decay=schedule.weight_decay
     )
+
+
+def _loaded(loader: DataLoader[Batch]) -> Iterator[Batch]:
+    """The batches. What went wrong in a loader process is raised without that one's traceback."""
+    try:
+        yield from loader
+    except (ValueError, OSError, MemoryError) as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        # The last line is `ValueError: <message>`.
+        message = str(error).rstrip().rpartition("\n")[2].partition(": ")[2]
+        raise type(error)(message) from error
 
 
 def _start_loader(parent: int, _: int) -> None:
