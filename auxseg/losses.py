@@ -17,9 +17,11 @@ def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of logits (B, C, h, w), upsampled to labels (B, H, W), 255 = ignore."""
     pixels = resize_maps(logits, (labels.shape[1], labels.shape[2]))
-    total = F.cross_entropy(pixels, labels, ignore_index=IGNORE, reduction="sum")
+    known = labels != IGNORE
+    # Not F.cross_entropy: on CUDA it has no deterministic form.
+    chosen = pixels.log_softmax(1).gather(1, labels.where(known, 0).unsqueeze(1)).squeeze(1)
     # A batch may have no labelled pixel at all; the mean over none would be NaN.
-    return total / (labels != IGNORE).sum().clamp(min=1)
+    return (-chosen).where(known, 0).sum() / known.sum().clamp(min=1)
 
 
 def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:

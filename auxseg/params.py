@@ -220,9 +220,10 @@ class Predict(Section):
 
 
 class Params(Section):
-    """The whole of ``params.yaml``."""
+    """The whole of ``params.yaml``; ``deterministic`` is about training on CUDA."""
 
     seed: Annotated[int, Field(ge=0)]
+    deterministic: bool
     demo: Demo
     geodesic: Geodesic
     onnx: Onnx

@@ -180,6 +180,20 @@ def seed_everything(seed: int, round_: int) -> int:
     return derived
 
 
+def use_deterministic_algorithms(deterministic: bool) -> None:
+    """Have CUDA give the same bytes again, or fail; to be called before CUDA is used.
+
+    On a CPU, where training is repeatable anyway, nothing changes. For CUDA this rests on torch's
+    documentation and has not been run: convolutions, matrix products, indexing, ``gather`` and
+    bilinear resizing (which torch then composes of indexing) have deterministic forms, some of
+    them slower. RuntimeError, by torch, where an operation has none.
+    """
+    on = deterministic and device().type == "cuda"
+    if on:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it starts
+    torch.use_deterministic_algorithms(on)
+
+
 def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
     """SGD; everything outside of the backbone learns faster."""
     backbone = [p for p in network.backbone.parameters() if p.requires_grad]

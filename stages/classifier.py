@@ -10,7 +10,7 @@ from auxseg.networks.network import save_network
 from auxseg.networks.pretrained import load_pretrained
 from auxseg.params import load_params
 from auxseg.scratch import unfinished
-from auxseg.training import fit, seed_everything
+from auxseg.training import fit, seed_everything, use_deterministic_algorithms
 from stages import run
 
 
@@ -18,12 +18,13 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
     """Train from WEIGHTS on the images of DATASET, write network and curves to OUT."""
     params = load_params()
     network, classifier = params.network, params.classifier
+    use_deterministic_algorithms(params.deterministic)
     index = read_index(dataset)
     seed = seed_everything(params.seed, 0)
     model = Classifier(network.backbone, len(index.classes), network.freeze_batchnorm)
     load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)
-    used = params.seed, network, classifier
+    used = params.seed, params.deterministic, network, classifier
     with unfinished(dataset, weights, params=used) as scratch, new_folder(out) as folder:
         fit(
             model,

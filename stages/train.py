@@ -13,7 +13,7 @@ from auxseg.networks.auxsegnet import AuxSegNet, round_losses
 from auxseg.networks.network import save_network, start_from
 from auxseg.params import load_params
 from auxseg.scratch import unfinished
-from auxseg.training import fit, seed_everything
+from auxseg.training import fit, seed_everything, use_deterministic_algorithms
 from stages import run
 
 
@@ -38,6 +38,7 @@ def main(
         params.train.schedule,
         params.train.losses,
     )
+    use_deterministic_algorithms(params.deterministic)
     index = read_index(dataset)
     seed = seed_everything(params.seed, round_)
     model = AuxSegNet(
@@ -52,7 +53,17 @@ def main(
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))
     inputs = (dataset, previous, pseudo_labels, saliency)
-    used = (params.seed, network, affinity, whitening, dilations, augment, schedule, losses)
+    used = (
+        params.seed,
+        params.deterministic,
+        network,
+        affinity,
+        whitening,
+        dilations,
+        augment,
+        schedule,
+        losses,
+    )
     with unfinished(*inputs, params=used) as scratch, new_folder(out) as folder:
         criterion = partial(round_losses, weights=losses)
         fit(model, images, criterion, schedule, folder / "curves", f"round {round_}", scratch)

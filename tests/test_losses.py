@@ -37,12 +37,17 @@ def test_the_segmentation_loss_is_the_cross_entropy_of_labelled_pixels() -> None
     logits, labels = torch.randn(2, 3, 9, 9), label_map(2, 9, 9)
     expected, count = 0.0, 0
     for b, i, j in torch.nonzero(labels != 255).tolist():
-        scores = logits[b, :, i, j]
+        scores = logits[b, :, i, j].detach()
         expected += float(scores.exp().sum().log() - scores[labels[b, i, j]])
         count += 1
     assert float(segmentation_loss(logits, labels)) == pytest.approx(expected / count, rel=1e-5)
-    theirs = F.cross_entropy(logits, labels, ignore_index=255)
-    torch.testing.assert_close(segmentation_loss(logits, labels), theirs)
+    mine, theirs = logits.requires_grad_(), logits.detach().clone().requires_grad_()
+    loss = segmentation_loss(mine, labels)
+    expected_loss = F.cross_entropy(theirs, labels, ignore_index=255)
+    torch.testing.assert_close(loss, expected_loss)
+    loss.backward()
+    expected_loss.backward()
+    torch.testing.assert_close(mine.grad, theirs.grad)
 
 
 def test_predictions_are_brought_to_the_labels_with_corners_on_corners() -> None:
