@@ -35,13 +35,13 @@ def catch_signals() -> Iterator[None]:
     So does the end of DVC: a stage that nobody waits for would only be in the way of the next run.
     """
     global _received, _parent
-    _received = None
     _parent = os.getppid() if "DVC_STAGE" in os.environ else None
     before = {number: signal.signal(number, _first_signal) for number in SIGNALS}
     try:
         yield
     finally:
         signal.alarm(0)
+        _received = _parent = None
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -114,5 +114,4 @@ def test_signals_mean_what_they_meant_before_once_the_work_is_over() -> None:
             stop_if_asked()
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     assert signal.alarm(0) == 0
-    with catch_signals():
-        stop_if_asked()
+    stop_if_asked()
