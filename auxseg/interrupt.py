@@ -5,7 +5,6 @@ Nothing here can change a result: work that is not finished has none.
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -76,4 +75,4 @@ def _first_signal(number: int, _: FrameType | None) -> None:
     name = signal.Signals(number).name
     message = f"{name}: stopping; what is done is kept, `dvc repro` goes on from there\n"
     # Not print: the signal may have come in the middle of another one.
-    os.write(sys.stderr.fileno(), message.encode())
+    os.write(2, message.encode())

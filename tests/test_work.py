@@ -1,0 +1,181 @@
+"""Work image by image: the same bytes by any number of processes, and nothing is done twice."""
+
+import errno
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from auxseg.interrupt import Interrupted, catch_signals
+from auxseg.scratch import Scratch
+from auxseg.work import WORTH_A_PROCESS, collect, each
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image without pixels."""
+
+    id: str
+
+
+IMAGES = [Image(f"image_{n}") for n in range(2 * WORTH_A_PROCESS)]
+EXPECTED = [(image.id, hashlib.sha256(image.id.encode()).digest()) for image in IMAGES]
+AT = IMAGES[20]
+
+
+def note(folder: Path, image: Image) -> bytes:
+    """The task: it leaves a trace of each time that it is done, and of who did it."""
+    with (folder / "done").open("a") as file:
+        file.write(f"{image.id} {os.getpid()}\n")
+    return hashlib.sha256(image.id.encode()).digest()
+
+
+def fail(folder: Path, image: Image) -> bytes:
+    if image == AT:
+        raise ValueError(f"{image.id}: damaged")
+    return note(folder, image)
+
+
+def stop(folder: Path, image: Image) -> bytes:
+    if image == AT:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return note(folder, image)
+
+
+def die(folder: Path, image: Image) -> bytes:
+    if image == AT:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return note(folder, image)
+
+
+def wait(folder: Path, image: Image) -> bytes:
+    """Tell who one is, and take for ever."""
+    (folder / f"{os.getpid()}.pid").touch()
+    time.sleep(60)
+    return b""
+
+
+def done(folder: Path) -> list[str]:
+    return [line.split()[0] for line in (folder / "done").read_text().splitlines()]
+
+
+def work(task: object, folder: Path, processes: int = 1) -> list[tuple[str, bytes]]:
+    assert callable(task)
+    return list(each(IMAGES, partial(task, folder), Scratch(folder / "kept"), "test", processes))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_any_number_of_processes_gives_the_same_in_the_order_of_the_images(
+    processes: int, tmp_path: Path
+) -> None:
+    assert work(note, tmp_path, processes) == EXPECTED
+    assert sorted(done(tmp_path)) == sorted(image.id for image in IMAGES)
+    owners = {line.split()[1] for line in (tmp_path / "done").read_text().splitlines()}
+    assert (owners == {str(os.getpid())}) == (processes == 1)
+
+
+def test_few_images_are_not_worth_a_process(tmp_path: Path) -> None:
+    task = partial(note, tmp_path)
+    few = IMAGES[: WORTH_A_PROCESS + 1]
+    assert list(each(few, task, Scratch(tmp_path / "kept"), "test", 8)) == EXPECTED[: len(few)]
+    assert f" {os.getpid()}\n" in (tmp_path / "done").read_text()
+
+
+@pytest.mark.parametrize(
+    ("task", "error"), [(fail, ValueError), (stop, Interrupted)], ids=["error", "signal"]
+)
+def test_what_was_done_before_an_end_is_not_done_again(
+    task: object,
+    error: type[BaseException],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(error), catch_signals():
+        work(task, tmp_path)
+    before = done(tmp_path)
+    assert len(before) == (20 if task is fail else 21)
+    assert len(list((tmp_path / "kept").iterdir())) == len(before)
+    capsys.readouterr()
+    assert work(note, tmp_path) == EXPECTED
+    assert done(tmp_path) == [image.id for image in IMAGES]
+    assert f"test: {len(before)} of 32 images were done before" in capsys.readouterr().err
+
+
+def test_an_error_in_one_of_several_processes_keeps_what_came_before_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^image_20: damaged$"):
+        work(fail, tmp_path, processes=2)
+    assert len(list((tmp_path / "kept").iterdir())) == 20
+    assert work(note, tmp_path) == EXPECTED
+
+
+def test_a_process_that_dies_is_one_line_and_what_it_did_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(ChildProcessError, match="one of the processes died") as error:
+        work(die, tmp_path, processes=2)
+    assert "\n" not in str(error.value)
+    kept = len(list((tmp_path / "kept").iterdir()))
+    assert 0 < kept <= 20
+    (tmp_path / "done").unlink()
+    assert work(note, tmp_path) == EXPECTED
+    assert len(done(tmp_path)) == len(IMAGES) - kept
+
+
+def test_a_damaged_record_is_computed_again(tmp_path: Path) -> None:
+    work(note, tmp_path)
+    damaged = sorted((tmp_path / "kept").iterdir())[7]
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    assert work(note, tmp_path) == EXPECTED
+    assert done(tmp_path)[len(IMAGES) :] == [IMAGES[7].id]
+
+
+def test_a_record_that_a_full_disk_cut_off_is_computed_again(tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "00000007"
+    path.parent.mkdir()
+    path.with_name(f".{path.name}.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError) as error:
+        work(note, tmp_path)
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
+    assert len(list(path.parent.iterdir())) == 7
+    assert work(note, tmp_path) == EXPECTED
+    assert done(tmp_path) == [i.id for i in IMAGES[:8]] + [i.id for i in IMAGES[7:]]
+
+
+def test_results_in_another_order_are_given_in_that_of_the_images(tmp_path: Path) -> None:
+    asked = []
+
+    def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
+        asked.append(done)
+        return (item for item in reversed(EXPECTED) if item[0] not in done)
+
+    ids = [image.id for image in IMAGES]
+    for _ in range(2):
+        assert list(collect(ids, rest, Scratch(tmp_path), "test")) == EXPECTED
+    assert asked == [set(), set(ids)]
+
+
+def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path) -> None:
+    pid = os.fork()
+    if pid == 0:  # a stage, until it is killed
+        work(wait, tmp_path, processes=2)
+    while len(list(tmp_path.glob("*.pid"))) < 2:
+        time.sleep(0.05)
+    children = [int(path.stem) for path in tmp_path.glob("*.pid")]
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    end = time.monotonic() + 5
+    while any(_runs(child) for child in children):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
