@@ -1,0 +1,137 @@
+"""Killed or stopped at any moment, `dvc repro` goes on where the work stopped; same bytes.
+
+The short form of ``torture.run``.
+"""
+
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from project import LOCKS, Project, new_environment, new_project
+from ruamel.yaml import YAML
+
+from torture.attempt import PATIENCE, PROCESSES, SAME_ORDER, Attempt, counting_copy, units
+from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
+
+EPOCHS = 30
+WORK = {
+    "demo.train_images": 32,
+    "classifier.schedule.epochs": EPOCHS,
+    "cam.scales": [0.75, 1.0],
+}
+STEPS = EPOCHS * 32 // 4
+# All kinds of resumable work: a training, images by a network, images in several processes.
+LAST = "pseudo_labels"
+NEEDED = {"geodesic image": 32, "saliency image": 32, "classifier step": STEPS, "cam image": 32}
+NEEDED |= {"pseudo_labels image": 32}
+GOES_ON = "stopping; what is done is kept, `dvc repro` goes on from there"
+
+
+@pytest.fixture(scope="module")
+def begun(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the dataset is there, but nothing is learnt yet."""
+    project = new_project(tmp_path_factory.mktemp("begun"), environment)
+    project.set_params(WORK)
+    project.commit()
+    project.run("dvc", "repro", "dataset")
+    return project
+
+
+@pytest.fixture(scope="module")
+def whole(begun: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same after a run that nobody disturbed. Not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    environment = begun.environment | SAME_ORDER | {"AUXSEG_SCRATCH": str(folder / "scratch")}
+    project = Project(begun.copy(folder / "project").folder, environment)
+    project.run("dvc", "repro", LAST)
+    return project
+
+
+@pytest.fixture
+def tortured(begun: Project, tmp_path: Path) -> Project:
+    """A copy whose stages are processes of their own and count their work."""
+    environment = new_environment(tmp_path) | PROCESSES
+    return counting_copy(Project(begun.folder, environment), tmp_path / "tortured")
+
+
+def test_killed_again_and_again_a_run_ends_with_the_same_bytes_and_hardly_any_work_twice(
+    tortured: Project, whole: Project
+) -> None:
+    report, chance = Report(), random.Random(0)
+    torture(tortured, LAST, kills=8, longest=9, chance=chance, report=report, say=print)
+    assert report.kills > 5
+    report.compare(tortured, Undisturbed(whole.files(*LOCKS), Counter(NEEDED)))
+    assert report.twice < MOST_TWICE, "\n".join(report.lines())
+
+
+def test_a_signal_ends_a_stage_soon_and_the_next_run_goes_on(
+    tortured: Project, whole: Project
+) -> None:
+    for part, number in enumerate((signal.SIGTERM, signal.SIGINT), 1):
+        with Attempt(tortured, "classifier") as attempt:
+            wait_for_units(tortured, "classifier step", part * STEPS // 3)
+            stage = running(attempt)
+            stage.send_signal(number)
+            stage.wait(10)
+            attempt.seconds_to_end()
+            assert attempt.dvc.returncode != 0
+            assert attempt.output.count(f"{number.name}: {GOES_ON}") == 1
+            assert "Traceback" not in attempt.output
+    finish(tortured, "classifier")
+    assert locked(tortured, "classifier") == locked(whole, "classifier")
+    # A step that was begun and not ended for each signal.
+    assert units(tortured.environment)["classifier step"] <= STEPS + 2
+
+
+def test_a_second_signal_ends_a_stage_at_once_and_the_next_run_goes_on(
+    tortured: Project, begun: Project
+) -> None:
+    # Seconds for an image, none for the training.
+    tortured.set_params({"cam.scales": [4.0] * 30, "classifier.schedule.epochs": 1})
+    Project(tortured.folder, begun.environment).run("dvc", "repro", "classifier")
+    with Attempt(tortured, "cam") as attempt:
+        wait_for_units(tortured, "cam image", 2)
+        stage = running(attempt)
+        stage.send_signal(signal.SIGTERM)
+        while GOES_ON not in attempt.output:
+            time.sleep(0.01)
+        stage.send_signal(signal.SIGTERM)
+        stage.wait(1)
+        attempt.seconds_to_end()
+        assert attempt.dvc.returncode != 0
+    with Attempt(tortured, "cam") as attempt:
+        wait_for_units(tortured, "cam image", 3)
+        assert "CAM: 1 of 32 images were done before" in attempt.output
+
+
+def test_a_second_forced_run_gives_identical_locks(
+    finished: tuple[Project, str], tmp_path: Path
+) -> None:
+    project, _ = finished
+    forced = project.copy(tmp_path / "project")
+    assert len(forced.repro("--force")) > 20
+    assert forced.files(*LOCKS) == project.files(*LOCKS)
+
+
+def locked(project: Project, stage: str) -> dict[str, Any]:
+    """What dvc.lock says of a stage."""
+    entry: dict[str, Any] = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"][stage]
+    return entry
+
+
+def running(attempt: Attempt) -> psutil.Process:
+    stage = attempt.stage()
+    assert stage is not None
+    return stage
+
+
+def wait_for_units(project: Project, unit: str, count: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while units(project.environment)[unit] < count:
+        assert time.monotonic() < end, f"{unit}: not begun {count} times"
+        time.sleep(0.02)
