@@ -7,8 +7,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 LIMIT = 9  # seconds from the first signal to the end, whatever the work is at
@@ -16,7 +17,6 @@ POLL = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _received: int | None = None
-_parent: int | None = None
 
 
 class Interrupted(BaseException):
@@ -29,18 +29,14 @@ class Interrupted(BaseException):
 
 @contextmanager
 def catch_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGINT end the block through ``stop_if_asked``.
-
-    So does the end of DVC: a stage that nobody waits for would only be in the way of the next run.
-    """
-    global _received, _parent
-    _parent = os.getppid() if "DVC_STAGE" in os.environ else None
+    """Have SIGTERM and SIGINT end the block through ``stop_if_asked``."""
+    global _received
     before = {number: signal.signal(number, _first_signal) for number in SIGNALS}
     try:
         yield
     finally:
         signal.alarm(0)
-        _received = _parent = None
+        _received = None
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -49,21 +45,44 @@ def stop_if_asked() -> None:
     """To be called between two units of work; raises Interrupted after a signal."""
     if _received is not None:
         raise Interrupted(_received)
-    if _parent is not None and os.getppid() != _parent:
-        raise Interrupted(signal.SIGHUP)
+
+
+def follow_dvc() -> None:
+    """Have the end of DVC be a SIGTERM for a stage that it runs.
+
+    A stage that nobody waits for would only be in the way of the next run. To be called before the
+    imports that take seconds; a SIGTERM ends those at once.
+    """
+    if "DVC_STAGE" in os.environ:
+        _watch(os.getppid(), partial(os.kill, os.getpid(), signal.SIGTERM))
 
 
 def follow_parent(parent: int) -> None:
     """For a process of a pool: leave signals to ``parent``, and never outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    _watch(parent, partial(os._exit, 1))
 
 
-def _end_after(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(POLL)
-    os._exit(1)
+def _watch(parent: int, end: Callable[[], object]) -> None:
+    def wait() -> None:
+        while _lives(parent):
+            time.sleep(POLL)
+        end()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _lives(parent: int) -> bool:
+    """Whether ``parent`` still is the parent.
+
+    It may have died before anyone asked for its number; who adopts then, most often is of another
+    session.
+    """
+    try:
+        return os.getppid() == parent and os.getsid(parent) == os.getsid(0)
+    except ProcessLookupError:  # it died between the two
+        return False
 
 
 def _first_signal(number: int, _: FrameType | None) -> None:
@@ -75,4 +94,5 @@ def _first_signal(number: int, _: FrameType | None) -> None:
     name = signal.Signals(number).name
     message = f"{name}: stopping; what is done is kept, `dvc repro` goes on from there\n"
     # Not print: the signal may have come in the middle of another one.
-    os.write(2, message.encode())
+    with suppress(OSError):  # nobody reads any more
+        os.write(2, message.encode())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from auxseg.interrupt import Interrupted, catch_signals
+from auxseg.interrupt import Interrupted, catch_signals, follow_dvc
 
 MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError)
 NO_SPACE = {
@@ -14,6 +14,8 @@ NO_SPACE = {
     errno.EDQUOT: "no space left on the disk{}, by your quota: make room",
     errno.EFBIG: "file too large{}: see `ulimit -f`, or use another file system",
 }
+
+follow_dvc()  # here, before the stage imports torch
 
 
 def run(command: Callable[..., None]) -> None:
