@@ -110,12 +110,14 @@ def unfinished(*inputs: Path, params: object) -> Iterator[Scratch]:
 def forget_finished(but: Path | None = None) -> None:
     """Remove the records of the stages of this workspace that finished, ``but`` one.
 
-    DVC has saved what they made: it does so before it starts the next stage.
+    DVC has saved what they made: it does so before it starts the next stage. Those of workspaces
+    that are gone, as the temporary ones of experiments, have nobody else to remove them.
     """
-    workspace = str(Path.cwd())
     for marker in scratch_root().glob(f"*/{FINISHED}"):
         with suppress(FileNotFoundError):  # another process may be at the same
-            if marker.parent != but and marker.read_text("utf-8") == workspace:
+            workspace = Path(marker.read_text("utf-8"))
+            over = workspace == Path.cwd() or not workspace.exists()
+            if over and marker.parent != but:
                 remove(marker.parent)
 
 

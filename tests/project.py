@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +103,18 @@ class Project:
         shutil.rmtree(folder / "metrics")
         return Project(folder, self.environment)
 
+    def processes(self) -> list[psutil.Process]:
+        """Those that work in the project's folder, or below it."""
+        return [process for process in psutil.process_iter() if _works_in(process, self.folder)]
+
+    def kill(self) -> None:
+        """End all processes of the project at once, as if the machine had gone."""
+        killed = self.processes()
+        for process in killed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(killed)
+
     def files(self, *paths: str) -> dict[str, bytes]:
         """The content of all files at or below ``paths``."""
         return {
@@ -109,6 +123,13 @@ class Project:
             for file in [self.folder / path, *(self.folder / path).rglob("*")]
             if file.is_file()
         }
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return Path(process.cwd()).is_relative_to(folder)
+    except psutil.Error:
+        return False
 
 
 def stages_run(output: str) -> list[str]:
@@ -125,6 +146,8 @@ def new_environment(folder: Path, *first: Path) -> dict[str, str]:
         "AUXSEG_LOADERS": "0",
         "AUXSEG_SCRATCH": str(folder / "scratch"),
         "DVC_NO_ANALYTICS": "1",
+        # The order of independent stages follows it, and so does that in a new dvc.lock.
+        "PYTHONHASHSEED": "0",
         "DVC_GLOBAL_CONFIG_DIR": str(folder / "config"),
         "DVC_SYSTEM_CONFIG_DIR": str(folder / "config"),
         "DVC_SITE_CACHE_DIR": str(folder / "site"),
