@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from project import LOCKS, Project, stages_run
 from ruamel.yaml import YAML
 
-from auxseg.scratch import leftovers
+from auxseg.scratch import forget_finished, leftovers, unfinished
 
 # As the README has it, but for the length of the pause.
 WORK = """
@@ -24,12 +24,12 @@ kill $!
 PARAMS = {"train.stages": 1, "train.schedule.epochs": 15}
 
 EXPERIMENTS: dict[str, dict[str, Any]] = {
-    "one": {"seed": 1, "train.stages": 1},
-    "two": {"seed": 2, "train.stages": 1},
-    "trained-like-two": {"seed": 2, "train.stages": 1, "crf.iterations": 2},
+    "seed": {"train.stages": 1, "seed": 1},
+    "training": {"train.stages": 1, "train.schedule.momentum": 0.5},
+    "same-training": {"train.stages": 1, "train.schedule.momentum": 0.5, "crf.iterations": 2},
 }
 RESULTS = (*LOCKS, "metrics/evaluation.json")
-WAIT = 300  # s, for queued experiments
+WAIT = 500  # s, for queued experiments
 
 needs_ssh = pytest.mark.skipif(
     importlib.util.find_spec("dvc_ssh") is None, reason="dvc-ssh is not installed"
@@ -87,19 +87,26 @@ def die_in_round_1(worker: Project) -> set[str]:
         text=True,
     ) as work:
         assert work.stdout
-        output = ""
-        while "round 1: " not in output:
-            output += next(work.stdout)
+        output = read_until("round 1: ", work.stdout)
         # The training is halted in the middle, for the pushes to come before its end.
         for process in worker.processes():
             if any("stage_server.py" in argument for argument in process.cmdline()):
                 process.send_signal(signal.SIGSTOP)
         # Twice: the first one may have begun before the last stage ended.
-        for _ in range(2):
-            while (line := next(work.stdout)) != "pushed\n":
-                output += line
+        output += read_until("pushed\n", work.stdout)
+        output += read_until("pushed\n", work.stdout)
         worker.kill()
     return set(stages_run(output)) - {"train@1"}
+
+
+def read_until(text: str, lines: Iterable[str]) -> str:
+    """All up to the line that holds ``text``."""
+    output = ""
+    for line in lines:
+        output += line
+        if text in line:
+            return output
+    raise AssertionError(output)
 
 
 def all_stages_of(project: Project) -> set[str]:
@@ -143,7 +150,7 @@ def test_over_sftp_a_worker_goes_on_after_the_last_stage_that_was_pushed_whole(
 
 @pytest.fixture
 def queue(project: Project, tmp_path: Path) -> Iterator[Project]:
-    """A finished project whose queue workers end with the test, with a scratch folder of its own."""
+    """A finished project with its own scratch folder, whose queue workers end with the test."""
     yield Project(project.folder, project.environment | {"AUXSEG_SCRATCH": str(tmp_path / "own")})
     project.call("dvc", "queue", "stop", "--kill")
     project.kill()
@@ -159,7 +166,7 @@ def test_experiments_side_by_side_give_what_they_give_one_after_the_other(
     end = time.monotonic() + WAIT
     while re.search(r"Queued|Running", status := queue.run("dvc", "queue", "status")):
         assert time.monotonic() < end, status
-        time.sleep(3)
+        time.sleep(5)
     assert len(re.findall("Success", status)) == len(EXPERIMENTS), status
     assert leftovers(Path(queue.environment["AUXSEG_SCRATCH"])) == []
     assert queue.run("git", "status", "--porcelain") == ""
@@ -169,9 +176,27 @@ def test_experiments_side_by_side_give_what_they_give_one_after_the_other(
         alone.run("git", "checkout", "--quiet", ".")
         alone.set_params(changes)
         alone.repro()
-        (reference,) = queue.run("git", "for-each-ref", f"refs/exps/*/*/{name}").split()[2:]
-        for path in RESULTS:
-            assert (
-                queue.run("git", "show", f"{reference}:{path}").encode()
-                == (alone.folder / path).read_bytes()
-            ), path
+        found = queue.run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
+        shown = {
+            path: queue.run("git", "show", f"{found.strip()}:{path}").encode() for path in RESULTS
+        }
+        assert shown == alone.files(*RESULTS)
+
+
+def test_finished_work_is_kept_for_its_workspace_as_long_as_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUXSEG_SCRATCH", str(tmp_path / "scratch"))
+    for name in ("temporary", "lasting", "own"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with unfinished(params=name) as scratch:
+            scratch.write("record", name.encode())
+    assert kept_for(tmp_path) == {"temporary", "lasting", "own"}
+    (tmp_path / "temporary").rmdir()
+    forget_finished()
+    assert kept_for(tmp_path) == {"lasting"}
+
+
+def kept_for(folder: Path) -> set[str]:
+    return {Path(path.read_text()).name for path in folder.glob("scratch/*/finished")}
