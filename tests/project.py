@@ -109,11 +109,11 @@ class Project:
 
     def kill(self) -> None:
         """End all processes of the project at once, as if the machine had gone."""
-        killed = self.processes()
-        for process in killed:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(killed)
+        while left := self.processes():  # one of them may just have started another
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=1)
 
     def files(self, *paths: str) -> dict[str, bytes]:
         """The content of all files at or below ``paths``."""

@@ -19,6 +19,7 @@ WORK = """
 while sleep 1; do dvc --wait-for-lock push --run-cache && echo pushed; done &
 dvc --wait-for-lock repro --pull
 kill $!
+dvc --wait-for-lock push --run-cache
 """
 # Epochs enough for a worker to be stopped between two of them.
 PARAMS = {"train.stages": 1, "train.schedule.epochs": 15}
