@@ -1,4 +1,3 @@
-import importlib.util
 import re
 import signal
 import subprocess
@@ -31,10 +30,6 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
 }
 RESULTS = (*LOCKS, "metrics/evaluation.json")
 WAIT = 500  # s, for queued experiments
-
-needs_ssh = pytest.mark.skipif(
-    importlib.util.find_spec("dvc_ssh") is None, reason="dvc-ssh is not installed"
-)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +125,6 @@ def test_on_a_shared_disk_a_worker_goes_on_within_the_stage_of_a_killed_one(
     assert second.files(*LOCKS) == undisturbed.files(*LOCKS)
 
 
-@needs_ssh
 def test_over_sftp_a_worker_goes_on_after_the_last_stage_that_was_pushed_whole(
     origin: Project, undisturbed: Project, server: Path, tmp_path: Path
 ) -> None:
