@@ -17,19 +17,21 @@ EPSILON = 1e-5
 def multi_scale_cam(
     activation: Callable[[Tensor], Tensor],
     image: npt.NDArray[np.uint8],
+    stride: int,
     scales: Sequence[float],
     mirror: bool,
     device: torch.device,
 ) -> Tensor:
     """Class activation maps of one image, each divided by its maximum.
 
-    ``activation`` maps images (B, 3, H, W) to ``w_k · X`` (B, K, h, w). Their ReLUs are summed
-    over ``scales`` and the mirror images on the grid of scale 1. Returns (K, h, w) in [0, 1].
+    ``activation`` maps images (B, 3, H, W) to ``w_k · X`` (B, K, h, w) at output ``stride``. Their
+    ReLUs are summed over ``scales`` and the mirror images on the grid of scale 1. Returns
+    (K, h, w) in [0, 1].
     """
-    size = grid_size(image.shape[0], image.shape[1])
+    size = grid_size(image.shape[0], image.shape[1], stride)
     total: Tensor | None = None
     for scale in scales:
-        maps = activation(network_input(image, scale, mirror).to(device)).relu()
+        maps = activation(network_input(image, stride, scale, mirror).to(device)).relu()
         maps = resize_maps(unmirror(maps).sum(0), size)
         total = maps if total is None else total + maps
     if total is None:

@@ -1,9 +1,9 @@
 """A trained network as files that run without this library: torch.export and ONNX.
 
 Both take ``images`` (B, 3, H, W) float32, normalised by the ImageNet mean and deviation, of any B,
-H and W, best of the form 8n+1. Both give ``segmentation`` (B, K+1, h, w) refined logits,
-``classification`` (B, K) logits and ``saliency`` (B, 1, h, w) refined probabilities on the grid of
-output stride 8, corner features on corner pixels.
+H and W, best of the form output stride · n + 1. Both give ``segmentation`` (B, K+1, h, w) refined
+logits, ``classification`` (B, K) logits and ``saliency`` (B, 1, h, w) refined probabilities on the
+grid of the output stride, corner features on corner pixels.
 """
 
 import io

@@ -1,8 +1,8 @@
 """From photographs to network inputs, and between sizes of feature maps.
 
-Inputs at inference have sides of the form 8n+1, so that the corner features lie on the corner
-pixels; every map is then resized with ``align_corners=True`` and nothing is shifted, whatever the
-scale, also after mirroring.
+Inputs at inference have sides of the form ``stride``·n+1, with the output stride of the network, so
+that the corner features lie on the corner pixels; every map is then resized with
+``align_corners=True`` and nothing is shifted, whatever the scale, also after mirroring.
 """
 
 import numpy as np
@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-OUTPUT_STRIDE = 8  # of every backbone
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -23,15 +22,15 @@ def normalise(image: npt.NDArray[np.uint8]) -> Tensor:
     return ((pixels - torch.tensor(MEAN)) / torch.tensor(STD)).permute(2, 0, 1)
 
 
-def grid_size(height: int, width: int, scale: float = 1.0) -> tuple[int, int]:
+def grid_size(height: int, width: int, stride: int, scale: float = 1.0) -> tuple[int, int]:
     """Feature rows and columns of an image at ``scale``."""
-    return _cells(height, scale), _cells(width, scale)
+    return _cells(height, stride, scale), _cells(width, stride, scale)
 
 
-def network_input(image: npt.NDArray[np.uint8], scale: float, mirror: bool) -> Tensor:
-    """(H, W, 3) → (1 or 2, 3, 8n+1, 8m+1): the image at ``scale``, and mirrored if asked for."""
-    rows, columns = grid_size(image.shape[0], image.shape[1], scale)
-    size = ((columns - 1) * OUTPUT_STRIDE + 1, (rows - 1) * OUTPUT_STRIDE + 1)
+def network_input(image: npt.NDArray[np.uint8], stride: int, scale: float, mirror: bool) -> Tensor:
+    """(H, W, 3) → (1 or 2, 3, stride·n+1, stride·m+1) at ``scale``, and mirrored if asked for."""
+    rows, columns = grid_size(image.shape[0], image.shape[1], stride, scale)
+    size = ((columns - 1) * stride + 1, (rows - 1) * stride + 1)
     resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
     tensor = normalise(resized)
     return torch.stack([tensor, tensor.flip(2)]) if mirror else tensor[None]
@@ -49,5 +48,5 @@ def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return resized if maps.ndim == 4 else resized[0]
 
 
-def _cells(pixels: int, scale: float) -> int:
-    return max(1, round((pixels - 1) * scale / OUTPUT_STRIDE)) + 1
+def _cells(pixels: int, stride: int, scale: float) -> int:
+    return max(1, round((pixels - 1) * scale / stride)) + 1

@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 MAX_ROUNDS = 6
-OUTPUT_STRIDE = 8
 
 AffinityMode = Literal["dual", "pairwise", "none"]
 BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
+OutputStride = Literal[8, 16]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -109,25 +109,26 @@ class Network(Section):
     """Backbone of the classifier and of every round's network."""
 
     backbone: BackboneName
+    output_stride: OutputStride
     weights: Annotated[str, Field(min_length=1)]
     freeze_batchnorm: bool
 
+    @field_validator("output_stride")
+    @classmethod
+    def _is_one_of_the_backbone(cls, stride: OutputStride, info: ValidationInfo) -> OutputStride:
+        backbone = info.data.get("backbone")
+        if backbone is not None and stride not in output_strides(backbone):
+            raise ValueError(f"{backbone} has no other than {output_strides(backbone)[0]}")
+        return stride
+
 
 class Augment(Section):
-    """Random scale, mirror and crop of training images; ``crop`` is 8n+1 pixels."""
+    """Random scale, mirror and crop of training images; ``crop`` is stride · n + 1 pixels."""
 
     scale: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     mirror: Fraction
     jitter: Fraction
     crop: Annotated[int, Field(ge=33)]
-
-    @field_validator("crop")
-    @classmethod
-    def _fits_the_stride(cls, crop: int) -> int:
-        if (crop - 1) % OUTPUT_STRIDE:
-            below = crop - (crop - 1) % OUTPUT_STRIDE
-            raise ValueError(f"8n+1 is needed, such as {below} or {below + OUTPUT_STRIDE}")
-        return crop
 
     @field_validator("scale")
     @classmethod
@@ -251,10 +252,30 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ParamsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
         lines = [_describe(path, problem) for problem in error.errors()]
         raise ParamsError("\n".join(lines)) from error
+    if lines := [f"{path}: {problem}" for problem in _crops_off_the_grid(params)]:
+        raise ParamsError("\n".join(lines))
+    return params
+
+
+def output_strides(backbone: BackboneName) -> tuple[OutputStride, ...]:
+    """The output strides that a backbone can have; two are built for 8 only."""
+    return (8,) if backbone in ("resnet38d", "tiny") else (8, 16)
+
+
+def _crops_off_the_grid(params: Params) -> list[str]:
+    """What is wrong with crops whose corners would not be corner features."""
+    stride = params.network.output_stride
+    crops = {"classifier": params.classifier.augment.crop, "train": params.train.augment.crop}
+    return [
+        f"{section}.augment.crop = {crop}: {stride}n+1 is needed, such as {below} or "
+        f"{below + stride}"
+        for section, crop in crops.items()
+        if (below := crop - (crop - 1) % stride) != crop
+    ]
 
 
 def _describe(path: Path, problem: Any) -> str:

@@ -23,10 +23,10 @@ def predict(
     Returns ``classification`` (K,) float32 logits, and from an AuxSegNet ``segmentation``
     (K+1, h, w) float16 logits and ``saliency`` (h, w) float16 probabilities, both refined.
     """
-    size = grid_size(image.shape[0], image.shape[1])
+    size = grid_size(image.shape[0], image.shape[1], network.stride)
     classification, segmentation, saliency = [], [], []
     for scale in params.scales:
-        outputs = network(network_input(image, scale, params.mirror).to(device))
+        outputs = network(network_input(image, network.stride, scale, params.mirror).to(device))
         if not isinstance(outputs, Outputs):
             classification.append(outputs.logits.mean(0))
             continue

@@ -23,8 +23,9 @@ def refine(
     Returns the maps (K, h, w), not normalised again, and the refined saliency probability (h, w),
     both on the grid of scale 1. Without affinity the CAM stays as it is.
     """
-    cam = multi_scale_cam(network.activation, image, params.scales, params.mirror, device)
-    outputs = network(network_input(image, 1, mirror=False).to(device))
+    stride = network.stride
+    cam = multi_scale_cam(network.activation, image, stride, params.scales, params.mirror, device)
+    outputs = network(network_input(image, stride, 1, mirror=False).to(device))
     if outputs.affinity is not None:
         # Only the pairwise map: the unary one gives every position the same.
         cam = (outputs.affinity.pairwise @ cam[None])[0]

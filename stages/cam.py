@@ -22,7 +22,9 @@ def main(dataset: Path, model: Path, out: Path) -> None:
 
     def maps(entry: Entry) -> bytes:
         image = index.read_image(entry)
-        cam = multi_scale_cam(network.activation, image, params.scales, params.mirror, device())
+        cam = multi_scale_cam(
+            network.activation, image, network.stride, params.scales, params.mirror, device()
+        )
         return encode_arrays(class_maps(cam, entry.labels))
 
     with unfinished(dataset, model, params=params) as scratch, new_folder(out) as folder:

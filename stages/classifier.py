@@ -21,7 +21,9 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
     use_deterministic_algorithms(params.deterministic)
     index = read_index(dataset)
     seed = seed_everything(params.seed, 0)
-    model = Classifier(network.backbone, len(index.classes), network.freeze_batchnorm)
+    model = Classifier(
+        network.backbone, len(index.classes), network.freeze_batchnorm, network.output_stride
+    )
     load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)
     used = params.seed, params.deterministic, network, classifier

@@ -49,6 +49,7 @@ def main(
         # Whitening belongs to the dual form; the published pairwise affinity has none.
         whitening and affinity == "dual",
         dilations,
+        network.output_stride,
     )
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))

@@ -59,7 +59,7 @@ def test_normalising_keeps_rows_rows_and_channels_channels() -> None:
 def test_the_grid_is_the_nearest_one_with_a_cell_on_every_eighth_pixel(
     pixels: int, scale: float, cells: int
 ) -> None:
-    assert grid_size(pixels, 9, scale)[0] == grid_size(9, pixels, scale)[1] == cells
+    assert grid_size(pixels, 9, 8, scale)[0] == grid_size(9, pixels, 8, scale)[1] == cells
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.sampled_from([0.1, 0.5, 1.0, 1.5, 2.0]))
@@ -67,19 +67,19 @@ def test_the_grid_is_the_nearest_one_with_a_cell_on_every_eighth_pixel(
 def test_network_inputs_have_sides_8n_plus_1_that_give_the_grid(
     height: int, width: int, scale: float
 ) -> None:
-    rows, columns = grid_size(height, width, scale)
-    images = network_input(np.zeros((height, width, 3), np.uint8), scale, mirror=False)
+    rows, columns = grid_size(height, width, 8, scale)
+    images = network_input(np.zeros((height, width, 3), np.uint8), 8, scale, mirror=False)
     assert images.shape == (1, 3, 8 * (rows - 1) + 1, 8 * (columns - 1) + 1)
     assert images[:, :, ::8, ::8].shape[2:] == (rows, columns)
 
 
 def test_an_image_that_fits_the_grid_is_not_resampled() -> None:
     image = noise(65, 41)
-    assert torch.equal(network_input(image, 1, mirror=False)[0], normalise(image))
+    assert torch.equal(network_input(image, 8, 1, mirror=False)[0], normalise(image))
 
 
 def test_the_mirrored_input_is_the_mirror_image_and_unmirror_turns_it_back() -> None:
-    images = network_input(noise(40, 70), 1, mirror=True)
+    images = network_input(noise(40, 70), 8, 1, mirror=True)
     assert len(images) == 2
     assert torch.equal(images[1], images[0].flip(2))
     assert not torch.equal(images[1], images[0])
@@ -130,8 +130,8 @@ def test_what_is_bright_is_shown_where_it_is(
     size: tuple[int, int], scales: list[float], mirror: bool, place: tuple[float, float]
 ) -> None:
     row, column = place[0] * (size[0] - 1), place[1] * (size[1] - 1)
-    cam = multi_scale_cam(pick, blob(size, row, column), scales, mirror, CPU)
-    assert cam.shape == (1, *grid_size(*size))
+    cam = multi_scale_cam(pick, blob(size, row, column), 8, scales, mirror, CPU)
+    assert cam.shape == (1, *grid_size(*size, 8))
     assert centre(cam, size) == pytest.approx((row, column), abs=1)
 
 
@@ -147,7 +147,7 @@ def test_no_pixel_of_a_map_is_shifted(
     slope = 110 / (size[axis] - 1)
     # Brighter than the ImageNet mean (124), which the ReLU would cut off.
     ramp = np.repeat((140 + slope * place).round().astype(np.uint8)[:, :, None], 3, 2)
-    cam = multi_scale_cam(pick, ramp, scales, mirror, CPU)
+    cam = multi_scale_cam(pick, ramp, 8, scales, mirror, CPU)
     grey = to_pixels(cam.numpy(), size)[0] * (250 - 255 * 0.485) + 255 * 0.485
     # Resampling to half the size may cost half a small pixel at each border.
     assert np.abs((grey - 140) / slope - place).max() < 1.5
@@ -162,36 +162,38 @@ def lopsided(seed: int = 0) -> Callable[[Tensor], Tensor]:
 @pytest.mark.parametrize("size", SIZES)
 def test_the_maps_of_a_mirror_image_are_mirrored_maps(size: tuple[int, int]) -> None:
     image, activation, scales = noise(*size), lopsided(), [0.5, 1, 1.5]
-    maps = multi_scale_cam(activation, image, scales, True, CPU)
-    mirrored = multi_scale_cam(activation, np.ascontiguousarray(image[:, ::-1]), scales, True, CPU)
+    maps = multi_scale_cam(activation, image, 8, scales, True, CPU)
+    mirrored = multi_scale_cam(
+        activation, np.ascontiguousarray(image[:, ::-1]), 8, scales, True, CPU
+    )
     torch.testing.assert_close(mirrored.flip(2), maps, rtol=0, atol=0.02)
     assert not torch.allclose(maps.flip(2), maps, atol=0.2)
 
 
 def test_without_mirror_images_a_lopsided_network_is_lopsided() -> None:
     image, activation = noise(65, 65), lopsided()
-    maps = multi_scale_cam(activation, image, [1], False, CPU)
-    mirrored = multi_scale_cam(activation, np.ascontiguousarray(image[:, ::-1]), [1], False, CPU)
+    maps = multi_scale_cam(activation, image, 8, [1], False, CPU)
+    mirrored = multi_scale_cam(activation, np.ascontiguousarray(image[:, ::-1]), 8, [1], False, CPU)
     assert not torch.allclose(mirrored.flip(2), maps, atol=0.2)
 
 
 def test_maps_are_sums_of_positive_parts_divided_by_their_maximum() -> None:
     values = torch.tensor([[[-1.0, 2.0], [3.0, -4.0]], [[-1.0, -1.0], [-1.0, -1.0]]])
-    cam = multi_scale_cam(lambda _: values[None], noise(9, 9), [1], False, CPU)
+    cam = multi_scale_cam(lambda _: values[None], noise(9, 9), 8, [1], False, CPU)
     assert cam[0].tolist() == [[0, pytest.approx(2 / 3, abs=1e-4)], [pytest.approx(1, abs=1e-4), 0]]
     assert cam[1].tolist() == [[0, 0], [0, 0]]  # a class seen nowhere, not NaN
     faint = torch.stack([values[0], values[0] / 100])
-    cams = multi_scale_cam(lambda _: faint[None], noise(9, 9), [1], False, CPU)
+    cams = multi_scale_cam(lambda _: faint[None], noise(9, 9), 8, [1], False, CPU)
     torch.testing.assert_close(cams[0], cams[1], rtol=0, atol=1e-3)  # each by its own maximum
     # Mirror images are summed after the ReLU: both signs of a pair count.
     both = torch.stack([values, -values.flip(2)])
-    summed = multi_scale_cam(lambda _: both, noise(9, 9), [1], True, CPU)
+    summed = multi_scale_cam(lambda _: both, noise(9, 9), 8, [1], True, CPU)
     assert summed[0].flatten().tolist() == pytest.approx([0.25, 0.5, 0.75, 1], abs=1e-4)
 
 
 def test_no_scale_is_no_map() -> None:
     with pytest.raises(ValueError, match="no scales"):
-        multi_scale_cam(pick, noise(9, 9), [], False, CPU)
+        multi_scale_cam(pick, noise(9, 9), 8, [], False, CPU)
 
 
 def test_only_present_classes_are_stored_in_label_order_and_half_precision() -> None:

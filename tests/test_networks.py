@@ -1,5 +1,6 @@
 """Backbones lie on their grid, affinities follow their formulas, and weights travel unharmed."""
 
+import math
 import pickle
 import zipfile
 from pathlib import Path
@@ -21,10 +22,12 @@ from auxseg.networks.classification import ClassificationHead
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import FILE, Network, load_network, save_network, start_from
 from auxseg.networks.pretrained import fetch, load_pretrained, read_state
-from auxseg.params import AffinityMode, BackboneName
+from auxseg.params import AffinityMode, BackboneName, OutputStride, output_strides
 
 SMALL: list[BackboneName] = ["tiny", "resnet18", "resnet50", "resnet101", "mobilenet_v2"]
-EVERY_SMALL = pytest.mark.parametrize("name", SMALL)
+EVERY_SMALL = pytest.mark.parametrize(
+    ("name", "stride"), [(name, stride) for name in SMALL for stride in output_strides(name)]
+)
 MODES = pytest.mark.parametrize("mode", ["none", "pairwise", "dual"])
 IMAGENET = Path(__file__).parents[2] / "shared/weights/mobilenet_v2_imagenet.safetensors"
 
@@ -47,12 +50,21 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 
 
 @EVERY_SMALL
-def test_features_cover_the_image_at_stride_8(name: BackboneName) -> None:
-    backbone = build_backbone(name, freeze_batchnorm=False).eval()
+def test_features_cover_the_image_at_the_output_stride(
+    name: BackboneName, stride: OutputStride
+) -> None:
+    backbone = build_backbone(name, freeze_batchnorm=False, output_stride=stride).eval()
     with torch.inference_mode():
-        for height, width, rows, columns in ((65, 49, 9, 7), (50, 71, 7, 9), (64, 40, 8, 5)):
+        for height, width in ((65, 49), (50, 71), (64, 40)):
             features = backbone(torch.randn(1, 3, height, width))
-            assert features.shape == (1, backbone.channels, rows, columns)
+            grid = math.ceil(height / stride), math.ceil(width / stride)
+            assert features.shape == (1, backbone.channels, *grid)
+
+
+@pytest.mark.parametrize("name", ["tiny", "resnet38d"])
+def test_a_stride_that_a_backbone_does_not_have_is_refused(name: BackboneName) -> None:
+    with pytest.raises(ValueError, match=f"{name} has no output stride 16"):
+        build_backbone(name, freeze_batchnorm=False, output_stride=16)
 
 
 def mirror_symmetric(backbone: Backbone) -> Backbone:
@@ -66,13 +78,16 @@ def mirror_symmetric(backbone: Backbone) -> Backbone:
 
 
 @EVERY_SMALL
-def test_feature_i_j_is_centred_on_pixel_8i_8j(name: BackboneName) -> None:
+def test_feature_i_j_is_centred_on_pixel_i_j_times_the_stride(
+    name: BackboneName, stride: OutputStride
+) -> None:
     """Where kernels are mirror images of themselves, only an off-centre grid breaks the symmetry.
 
-    On 8n+1 pixels the mirror image of pixel 8j is pixel 8(n-j), so feature j must become n-j.
+    On sn+1 pixels the mirror image of pixel sj is pixel s(n-j), so feature j must become n-j.
     """
-    backbone = mirror_symmetric(build_backbone(name, freeze_batchnorm=False))
-    image = torch.randn(1, 3, 41, 57)
+    backbone = build_backbone(name, freeze_batchnorm=False, output_stride=stride)
+    mirror_symmetric(backbone)
+    image = torch.randn(1, 3, 5 * stride + 1, 7 * stride + 1)
     with torch.inference_mode():
         features = backbone(image)
         for axis in (2, 3):
@@ -97,20 +112,26 @@ def test_bottleneck_resnets_are_dilated_as_torchvision_dilates_them(name: Backbo
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
-def test_every_fourth_feature_is_that_of_the_network_at_stride_32(name: BackboneName) -> None:
+@pytest.mark.parametrize("stride", [8, 16])
+def test_every_so_many_features_there_is_one_of_the_network_at_stride_32(
+    name: BackboneName, stride: OutputStride
+) -> None:
     """Dilation in place of stride computes the same features (those ImageNet trained), denser."""
     theirs: Any = torchvision.models.get_model(name, weights=None).eval()
     strided = (
         theirs.features if name == "mobilenet_v2" else nn.Sequential(*list(theirs.children())[:-2])
     )
-    ours = build_backbone(name, freeze_batchnorm=False).eval()
+    ours = build_backbone(name, freeze_batchnorm=False, output_stride=stride).eval()
     body = ours.body.state_dict()
     ours.body.load_state_dict(dict(zip(body, strided.state_dict().values(), strict=True)))
     image = torch.randn(1, 3, 65, 97)
     with torch.inference_mode():
         expected = strided(image)
         torch.testing.assert_close(
-            ours(image)[:, :, ::4, ::4], expected, rtol=0, atol=1e-4 * float(expected.abs().max())
+            ours(image)[:, :, :: 32 // stride, :: 32 // stride],
+            expected,
+            rtol=0,
+            atol=1e-4 * float(expected.abs().max()),
         )
 
 

@@ -109,6 +109,8 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("dataset.format", "ade20k", "'voc', 'coco' or 'folder'"),
         # Rules of our own.
         ("train.augment.crop", 96, "8n\\+1 is needed, such as 89 or 97"),
+        ("network.output_stride", 16, "tiny has no other than 8"),
+        ("network.output_stride", 32, "8 or 16"),
         ("classifier.augment.crop", 25, "greater than or equal to 33"),
         ("train.augment.scale", [1.2, 0.8], "\\[smallest, largest\\] is needed"),
         ("dataset.classes", ["cat", "dog", "cat"], "listed twice"),

@@ -4,10 +4,11 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import torch
 import torch.nn.functional as F
 from helpers import noise
-from torch import Tensor
+from torch import Tensor, nn
 
 from auxseg.artifacts import Arrays
 from auxseg.images import grid_size, network_input, resize_maps
@@ -15,21 +16,28 @@ from auxseg.networks.auxsegnet import AuxSegNet, Outputs
 from auxseg.networks.classification import Classification
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import Network
-from auxseg.params import Predict
+from auxseg.params import BackboneName, OutputStride, Predict
 from auxseg.predict import predict
 
 IMAGE = noise(42, 57)
-GRID = grid_size(42, 57)
+GRID = grid_size(42, 57, 8)
 
 
-def lopsided(images: Tensor) -> Outputs:
+class Lopsided(nn.Module):
     """Stand in for a network: every output differs, varies from place to place, and in a mirror."""
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(13, 3, 9, 9, generator=generator) / 10
-    maps = F.conv2d(images, weight, stride=8, padding=4)
-    cam, segmentation, refined, saliency, saliency_refined = maps.split([3, 4, 4, 1, 1], 1)
-    classification = Classification(cam.mean((2, 3)), cam)
-    return Outputs(classification, segmentation, refined, saliency, saliency_refined, None)
+
+    stride = 8
+
+    def forward(self, images: Tensor) -> Outputs:
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(13, 3, 9, 9, generator=generator) / 10
+        maps = F.conv2d(images, weight, stride=8, padding=4)
+        cam, segmentation, refined, saliency, saliency_refined = maps.split([3, 4, 4, 1, 1], 1)
+        classification = Classification(cam.mean((2, 3)), cam)
+        return Outputs(classification, segmentation, refined, saliency, saliency_refined, None)
+
+
+lopsided = Lopsided()
 
 
 def predicted(
@@ -40,7 +48,7 @@ def predicted(
 
 
 def test_one_scale_without_mirror_is_the_refined_output() -> None:
-    out = lopsided(network_input(IMAGE, 1, mirror=False))
+    out = lopsided(network_input(IMAGE, 8, 1, mirror=False))
     result = predicted(lopsided, [1.0], False)
     assert result["classification"].dtype == np.float32
     assert result["segmentation"].dtype == result["saliency"].dtype == np.float16
@@ -54,7 +62,7 @@ def test_one_scale_without_mirror_is_the_refined_output() -> None:
 def test_several_scales_and_mirror_images_are_averaged_on_the_grid_of_scale_one() -> None:
     logits, segmentation, saliency = [], [], []
     for scale in (0.5, 1.0, 1.5):
-        images = network_input(IMAGE, scale, mirror=True)
+        images = network_input(IMAGE, 8, scale, mirror=True)
         for mirrored in (False, True):
             out = lopsided(images[[int(mirrored)]])
             maps, grey = out.segmentation_refined[0], out.saliency_refined[0].sigmoid()
@@ -81,13 +89,18 @@ def test_a_mirror_image_is_predicted_as_the_mirrored_prediction() -> None:
             assert not np.allclose(result[name][..., ::-1], result[name], atol=0.1)
 
 
-def test_a_network_predicts_all_classes_and_saliency() -> None:
+@pytest.mark.parametrize(("backbone", "stride"), [("tiny", 8), ("resnet18", 16)])
+def test_a_network_predicts_all_classes_and_saliency_on_the_grid_of_its_stride(
+    backbone: BackboneName, stride: OutputStride
+) -> None:
     torch.manual_seed(0)
-    result = predicted(AuxSegNet("tiny", 3, False, "dual", True).eval(), [1.0], True)
+    network = AuxSegNet(backbone, 3, False, "dual", True, output_stride=stride).eval()
+    result = predicted(network, [1.0], True)
+    grid = grid_size(42, 57, stride)
     assert {name: values.shape for name, values in result.items()} == {
         "classification": (3,),
-        "segmentation": (4, *GRID),
-        "saliency": GRID,
+        "segmentation": (4, *grid),
+        "saliency": grid,
     }
 
 
@@ -97,5 +110,5 @@ def test_a_classifier_predicts_classes_only() -> None:
     result = predicted(classifier, [1.0], False)
     assert result.keys() == {"classification"}
     with torch.inference_mode():
-        expected = classifier(network_input(IMAGE, 1, mirror=False)).logits[0]
+        expected = classifier(network_input(IMAGE, 8, 1, mirror=False)).logits[0]
     np.testing.assert_array_equal(result["classification"], expected)

@@ -16,7 +16,7 @@ from auxseg.refine import refine
 CPU = torch.device("cpu")
 PARAMS = CamParams(scales=[1.0, 0.5], mirror=True)
 IMAGE = noise(40, 50)
-ROWS, COLUMNS = grid_size(40, 50)
+ROWS, COLUMNS = grid_size(40, 50, 8)
 POSITIONS = ROWS * COLUMNS
 
 
@@ -38,7 +38,7 @@ def network(mode: AffinityMode = "pairwise") -> AuxSegNet:
 
 
 def own_cam(model: AuxSegNet) -> Tensor:
-    return multi_scale_cam(model.activation, IMAGE, PARAMS.scales, PARAMS.mirror, CPU)
+    return multi_scale_cam(model.activation, IMAGE, 8, PARAMS.scales, PARAMS.mirror, CPU)
 
 
 def test_every_position_takes_from_others_what_its_row_of_the_affinity_says() -> None:
@@ -89,6 +89,6 @@ def test_the_saliency_is_the_refined_probability_at_scale_one(mode: AffinityMode
     model = network(mode)
     saliency = refine(model, IMAGE, PARAMS, CPU)[1]
     with torch.inference_mode():
-        logits = model(network_input(IMAGE, 1, mirror=False)).saliency_refined[0, 0]
+        logits = model(network_input(IMAGE, 8, 1, mirror=False)).saliency_refined[0, 0]
     assert saliency.shape == (ROWS, COLUMNS)
     np.testing.assert_allclose(saliency, 1 / (1 + np.exp(-logits.numpy())), rtol=1e-5)

@@ -1,1 +1,1 @@
-"""Networks: backbones at output stride 8, the classifier, AuxSegNet+ and its affinity modules."""
+"""Networks: backbones, the classifier, AuxSegNet+ and its affinity modules."""

@@ -10,7 +10,7 @@ from auxseg.losses import Batch, classification_loss, saliency_loss, segmentatio
 from auxseg.networks.affinity import Affinity, CrossTaskAffinity, TaskAffinity
 from auxseg.networks.classification import Classification
 from auxseg.networks.network import Network
-from auxseg.params import AffinityMode, BackboneName, LossWeights
+from auxseg.params import AffinityMode, BackboneName, LossWeights, OutputStride
 
 # The paper's width of the task branches; a narrower backbone gets branches as narrow as itself.
 TASK_CHANNELS = 128
@@ -19,7 +19,7 @@ DILATIONS = (6, 12, 18)
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the network says of a batch; maps are at output stride 8, before any sigmoid.
+    """What the network says of a batch; maps are at the output stride, before any sigmoid.
 
     With ``affinity: none`` the refined maps are the initial ones and ``affinity`` is None.
     """
@@ -82,11 +82,13 @@ class AuxSegNet(Network):
         affinity: AffinityMode,
         whitening: bool,
         dilations: Sequence[int] = DILATIONS,
+        output_stride: OutputStride = 8,
     ) -> None:
         super().__init__(
             backbone,
             classes,
             freeze_batchnorm,
+            output_stride,
             affinity=affinity,
             whitening=whitening,
             dilations=list(dilations),

@@ -1,4 +1,4 @@
-"""Backbones at output stride 8, by name."""
+"""Backbones at output stride 8 or 16, by name."""
 
 from collections import OrderedDict
 from typing import Any, Self
@@ -6,14 +6,14 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from auxseg.networks import resnet38d, tiny
-from auxseg.params import BackboneName
+from auxseg.params import BackboneName, OutputStride, output_strides
 
 
 class Backbone(nn.Module):
-    """Images (B, 3, H, W) → features (B, channels, ⌈H/8⌉, ⌈W/8⌉).
+    """Images (B, 3, H, W) → features (B, channels, ⌈H/s⌉, ⌈W/s⌉) at output stride s.
 
-    Feature (i, j) is centred on pixel (8i, 8j): every stride of these networks sits in a
-    symmetrically padded, odd convolution. Sizes of the form 8n+1 therefore put the corner
+    Feature (i, j) is centred on pixel (s·i, s·j): every stride of these networks sits in a
+    symmetrically padded, odd convolution. Sizes of the form s·n+1 therefore put the corner
     features exactly onto the corner pixels.
     """
 
@@ -51,8 +51,12 @@ class Backbone(nn.Module):
         return [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def build_backbone(name: BackboneName, *, freeze_batchnorm: bool) -> Backbone:
-    """Build a backbone with random weights."""
+def build_backbone(
+    name: BackboneName, *, freeze_batchnorm: bool, output_stride: OutputStride = 8
+) -> Backbone:
+    """Build a backbone with random weights; stride 16 is for those of torchvision only."""
+    if output_stride not in output_strides(name):
+        raise ValueError(f"{name} has no output stride {output_stride}")
     if name == "tiny":
         return Backbone(tiny.tiny(), tiny.CHANNELS, (), freeze_batchnorm)
     if name == "resnet38d":
@@ -64,11 +68,9 @@ def build_backbone(name: BackboneName, *, freeze_batchnorm: bool) -> Backbone:
     network: Any = torchvision.models.get_model(name, weights=None)
     if name == "mobilenet_v2":
         body = network.features
-        _dilate(body[7:14], 1, 2)
-        _dilate(body[14:], 2, 4)
+        _dilate(output_stride, body[7:14], body[14:])
         return Backbone(body, network.last_channel, (), freeze_batchnorm)
-    _dilate(network.layer3, 1, 2)
-    _dilate(network.layer4, 2, 4)
+    _dilate(output_stride, network.layer3, network.layer4)
     # Sequential keeps torchvision's parameter names and leaves the pooling and `fc` out.
     layers = [item for item in network.named_children() if item[0] not in ("avgpool", "fc")]
     return Backbone(
@@ -76,7 +78,16 @@ def build_backbone(name: BackboneName, *, freeze_batchnorm: bool) -> Backbone:
     )
 
 
-def _dilate(stage: nn.Module, before: int, after: int) -> None:
+def _dilate(output_stride: OutputStride, second_last: nn.Module, last: nn.Module) -> None:
+    """Bring a network of output stride 32 down to ``output_stride``."""
+    if output_stride == 16:
+        _replace_stride(last, 1, 2)
+    else:
+        _replace_stride(second_last, 1, 2)
+        _replace_stride(last, 2, 4)
+
+
+def _replace_stride(stage: nn.Module, before: int, after: int) -> None:
     """Replace a stage's stride of 2 by dilation, as torchvision does for its bottleneck ResNets.
 
     A convolution that loses its stride still reads at the resolution ``before`` it; all wider

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from auxseg.artifacts import new_file, read_file
 from auxseg.networks.backbones import build_backbone
 from auxseg.networks.classification import ClassificationHead
-from auxseg.params import BackboneName
+from auxseg.params import BackboneName, OutputStride
 
 FILE = "network.safetensors"
 
@@ -28,6 +28,7 @@ class Network(nn.Module):
         backbone: BackboneName,
         classes: int,
         freeze_batchnorm: bool,
+        output_stride: OutputStride = 8,
         **more: str | bool | list[int],
     ) -> None:
         super().__init__()
@@ -35,9 +36,13 @@ class Network(nn.Module):
             "backbone": backbone,
             "classes": classes,
             "freeze_batchnorm": freeze_batchnorm,
+            "output_stride": output_stride,
             **more,
         }
-        self.backbone = build_backbone(backbone, freeze_batchnorm=freeze_batchnorm)
+        self.stride = output_stride
+        self.backbone = build_backbone(
+            backbone, freeze_batchnorm=freeze_batchnorm, output_stride=output_stride
+        )
         self.classification = ClassificationHead(self.backbone.channels, classes)
 
     def activation(self, images: Tensor) -> Tensor:
