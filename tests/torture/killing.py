@@ -101,9 +101,10 @@ def torture(
     finish(project, *targets)
 
 
-def finish(project: Project, *targets: str) -> None:
-    """Leave a run alone; AssertionError if it fails."""
+def finish(project: Project, *targets: str) -> str:
+    """Leave a run alone and return its output; AssertionError if it fails."""
     with Attempt(project, *targets) as attempt:
         assert attempt.wait_for(20 * PATIENCE)
         assert attempt.dvc.returncode == 0, attempt.output
         assert attempt.seconds_to_end() < FEW_SECONDS
+        return attempt.output

@@ -1,6 +1,6 @@
 """Kill `dvc repro` of a small demo again and again: nothing is lost, the result is the same.
 
-PYTHONPATH=tests python -m torture.run --kills 100
+PYTHONPATH=tests python -m torture.run --kills 100, which is `make torture`.
 """
 
 import random
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from project import LOCKS, new_environment, new_project
+from project import LOCKS, new_environment, new_project, stages_run
 
 from torture.attempt import PROCESSES, counting_copy, units
-from torture.killing import MOST_TWICE, Report, Undisturbed, torture
+from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 
 # Work for every stage: hundreds of steps a training, enough images for two processes.
 WORK = {
@@ -56,7 +56,7 @@ def killed_until_enough(
     base.commit()
     calm = counting_copy(base, folder / "calm")
     start = time.monotonic()
-    stages = len(calm.repro())
+    stages = len(stages_run(finish(calm)))
     seconds = time.monotonic() - start
     whole = Undisturbed(calm.files(*LOCKS), units(calm.environment))
     steps = sum(count for unit, count in whole.units.items() if unit.endswith(" step"))
