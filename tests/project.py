@@ -144,6 +144,8 @@ def new_environment(folder: Path, *first: Path) -> dict[str, str]:
         "PATH": os.pathsep.join(path),
         "AUXSEG_DEVICE": "cpu",
         "AUXSEG_LOADERS": "0",
+        # Processes side by side, each with threads on all cores, wait for each other all the time.
+        "OMP_NUM_THREADS": "1",
         "AUXSEG_SCRATCH": str(folder / "scratch"),
         "DVC_NO_ANALYTICS": "1",
         # The order of independent stages follows it, and so does that in a new dvc.lock.
