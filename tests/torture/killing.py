@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from project import LOCKS, Project
 
@@ -12,6 +13,8 @@ from torture.attempt import PATIENCE, Attempt, units
 KINDS = ("group", "dvc", "stage")
 FEW_SECONDS = 10.0  # in which a stage whose DVC was killed ends by itself
 MOST_TWICE = 0.15
+# DVC truncates this file before it writes it, and refuses an empty one; the README says so.
+DVC_LOCK = Path(".dvc/tmp/rwlock")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Report:
     needed: Counter[str] = field(default_factory=Counter)
     begun: Counter[str] = field(default_factory=Counter)
     slowest_end: float = 0.0
+    cut_off: int = 0  # times that DVC's own lock file had to be removed
     finished: int = 0
     seconds: float = 0.0
 
@@ -62,6 +66,7 @@ class Report:
             + ", ".join(f"{kind} {self.kinds[kind]}" for kind in KINDS)
             + f") in {self.finished} runs to the end, {self.seconds:.0f} s",
             f"hit: {hits}",
+            f"DVC's own lock file was cut off, and removed, {self.cut_off} times",
             f"the last process was gone {self.slowest_end:.1f} s after the kill at most",
             f"steps and images: {self.needed.total()} needed, {self.begun.total()} begun, "
             f"{self.twice:.1%} twice",
@@ -94,11 +99,20 @@ def torture(
             if attempt.dvc.returncode == 0:  # it came to its end just before
                 return
             assert end < FEW_SECONDS, f"{end:.1f} s after {hit} was killed:\n{attempt.output}"
+        report.cut_off += remove_if_cut_off(project.folder / DVC_LOCK)
         report.kinds[hit] += 1
         report.stages[stage] += 1
         report.slowest_end = max(report.slowest_end, end)
         say(f"kill {report.kills}: {hit} after {moment:.1f} s in {stage}, all gone in {end:.1f} s")
     finish(project, *targets)
+
+
+def remove_if_cut_off(lock: Path) -> bool:
+    """Whether DVC was killed between truncating and writing its own lock file."""
+    cut_off = lock.exists() and not lock.read_bytes()
+    if cut_off:
+        lock.unlink()
+    return cut_off
 
 
 def finish(project: Project, *targets: str) -> str:
