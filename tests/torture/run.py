@@ -16,16 +16,20 @@ from project import LOCKS, new_environment, new_project, stages_run
 from torture.attempt import PROCESSES, counting_copy, units
 from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 
-# Work for every stage: hundreds of steps a training, enough images for two processes.
+# Work for every stage: a hundred steps a training, enough images for two processes.
 WORK = {
     "demo.train_images": 64,
     "demo.val_images": 30,
     "dataset.examples": 2,
-    "classifier.schedule.epochs": 20,
-    "train.schedule.epochs": 15,
+    "classifier.schedule.epochs": 8,
+    "train.schedule.epochs": 6,
     "train.schedule.learning_rate": 0.002,
     "cam.scales": [0.75, 1.0],
 }
+
+# Kills come after up to this part of an undisturbed run: often enough in the middle of something,
+# and late enough for a run to get through all of its stages.
+PARTS = 5
 
 
 def main(
@@ -67,7 +71,7 @@ def killed_until_enough(
         torture(
             tortured := counting_copy(base, folder / f"run-{report.finished + 1}"),
             kills=kills - report.kills,
-            longest=1.5 * seconds / stages,
+            longest=seconds / PARTS,
             chance=chance,
             report=report,
             say=say,
