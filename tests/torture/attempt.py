@@ -7,7 +7,6 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 from project import Project
@@ -40,6 +39,23 @@ def units(environment: dict[str, str]) -> Counter[str]:
     return Counter(line.rpartition(":")[2] for line in lines)
 
 
+class Hold:
+    """Has ``unit`` wait in the middle when it was begun ``count`` times, until it is released."""
+
+    def __init__(self, environment: dict[str, str], unit: str, count: int) -> None:
+        self._environment = environment
+        self._file = Path(f"{environment['TORTURE_UNITS']}.hold")
+        self._unit, self._count = unit, count
+        self._file.write_text(f"{unit} {count}")
+
+    @property
+    def reached(self) -> bool:
+        return units(self._environment)[self._unit] == self._count
+
+    def release(self) -> None:
+        self._file.unlink()
+
+
 class Attempt:
     """One `dvc repro` in a session of its own; its output is in a file."""
 
@@ -59,12 +75,7 @@ class Attempt:
     def __enter__(self) -> "Attempt":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self.processes():
             process.kill()
         self.dvc.wait(PATIENCE)

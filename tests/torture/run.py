@@ -16,13 +16,13 @@ from project import LOCKS, new_environment, new_project, stages_run
 from torture.attempt import PROCESSES, counting_copy, units
 from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 
-# Work for every stage: a hundred steps a training, enough images for two processes.
+# Work for every stage: hundreds of steps a training, enough images for two processes.
 WORK = {
     "demo.train_images": 64,
     "demo.val_images": 30,
     "dataset.examples": 2,
-    "classifier.schedule.epochs": 8,
-    "train.schedule.epochs": 6,
+    "classifier.schedule.epochs": 40,
+    "train.schedule.epochs": 25,
     "train.schedule.learning_rate": 0.002,
     "cam.scales": [0.75, 1.0],
 }

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from project import LOCKS, Project, new_environment, new_project
 from ruamel.yaml import YAML
 
-from torture.attempt import PATIENCE, PROCESSES, SAME_ORDER, Attempt, counting_copy, units
+from torture.attempt import PATIENCE, PROCESSES, SAME_ORDER, Attempt, Hold, counting_copy, units
 from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 
 EPOCHS = 30
@@ -73,10 +74,12 @@ def test_a_signal_ends_a_stage_soon_and_the_next_run_goes_on(
     tortured: Project, whole: Project
 ) -> None:
     for part, number in enumerate((signal.SIGTERM, signal.SIGINT), 1):
+        hold = Hold(tortured.environment, "classifier step", part * STEPS // 3)
         with Attempt(tortured, "classifier") as attempt:
-            wait_for_units(tortured, "classifier step", part * STEPS // 3)
-            stage = running(attempt)
+            stage = stage_at(hold, attempt)
             stage.send_signal(number)
+            wait_for_line(attempt, f"{number.name}: {GOES_ON}")
+            hold.release()
             stage.wait(10)
             attempt.seconds_to_end()
             assert attempt.dvc.returncode != 0
@@ -84,29 +87,28 @@ def test_a_signal_ends_a_stage_soon_and_the_next_run_goes_on(
             assert "Traceback" not in attempt.output
     finish(tortured, "classifier")
     assert locked(tortured, "classifier") == locked(whole, "classifier")
-    # A step that was begun and not ended for each signal.
-    assert units(tortured.environment)["classifier step"] <= STEPS + 2
+    # What was begun when the signal came was finished and kept.
+    assert units(tortured.environment)["classifier step"] == STEPS
 
 
 def test_a_second_signal_ends_a_stage_at_once_and_the_next_run_goes_on(
     tortured: Project, begun: Project
 ) -> None:
-    # Seconds for an image, none for the training.
-    tortured.set_params({"cam.scales": [4.0] * 30, "classifier.schedule.epochs": 1})
+    tortured.set_params({"classifier.schedule.epochs": 1})
     Project(tortured.folder, begun.environment).run("dvc", "repro", "classifier")
+    hold = Hold(tortured.environment, "cam image", 2)
     with Attempt(tortured, "cam") as attempt:
-        wait_for_units(tortured, "cam image", 2)
-        stage = running(attempt)
+        stage = stage_at(hold, attempt)
         stage.send_signal(signal.SIGTERM)
-        while GOES_ON not in attempt.output:
-            time.sleep(0.01)
+        wait_for_line(attempt, f"SIGTERM: {GOES_ON}")
         stage.send_signal(signal.SIGTERM)
-        stage.wait(1)
+        stage.wait(5)  # after 9 s it would have ended anyway
+        hold.release()
         attempt.seconds_to_end()
         assert attempt.dvc.returncode != 0
-    with Attempt(tortured, "cam") as attempt:
-        wait_for_units(tortured, "cam image", 3)
-        assert "CAM: 1 of 32 images were done before" in attempt.output
+    output = finish(tortured, "cam")
+    assert "CAM: 1 of 32 images were done before" in output
+    assert units(tortured.environment)["cam image"] == 33
 
 
 def test_a_second_forced_run_gives_identical_locks(
@@ -124,14 +126,20 @@ def locked(project: Project, stage: str) -> dict[str, Any]:
     return entry
 
 
-def running(attempt: Attempt) -> psutil.Process:
+def stage_at(hold: Hold, attempt: Attempt) -> psutil.Process:
+    """The stage that waits in the middle of a unit."""
+    wait_until(lambda: hold.reached)
     stage = attempt.stage()
     assert stage is not None
     return stage
 
 
-def wait_for_units(project: Project, unit: str, count: int) -> None:
+def wait_for_line(attempt: Attempt, line: str) -> None:
+    wait_until(lambda: f"{line}\n" in attempt.output)
+
+
+def wait_until(come: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
-    while units(project.environment)[unit] < count:
-        assert time.monotonic() < end, f"{unit}: not begun {count} times"
+    while not come():
+        assert time.monotonic() < end
         time.sleep(0.02)

@@ -4,20 +4,38 @@ Python imports this module at its start if this folder is on PYTHONPATH; with TO
 the stages then write `<DVC stage> <unit>` to that file. Counted are training steps and the images
 of all stages that keep finished images: those whose work is resumable. Whatever is begun counts,
 also what a kill made worthless; the code under test knows nothing of it.
+
+While there is a file <TORTURE_UNITS>.hold with a unit and a number, as in `classifier step 80`,
+that unit waits right after it was begun so many times: there a test can send signals.
 """
 
 import importlib.abc
 import importlib.machinery
 import os
 import sys
+import time
+from pathlib import Path
+
+UNITS = os.environ.get("TORTURE_UNITS")
 
 
 def begun(unit):
     """Append a line at once, so that it outlives the process."""
-    line = f"{os.environ.get('DVC_STAGE')} {unit}\n"
-    file = os.open(os.environ["TORTURE_UNITS"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.write(file, line.encode())
+    name = f"{os.environ.get('DVC_STAGE')} {unit}\n"
+    file = os.open(UNITS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.write(file, name.encode())
     os.close(file)
+    while held(name):
+        time.sleep(0.01)
+
+
+def held(name):
+    """Whether this unit is to wait."""
+    try:
+        unit, _, count = Path(f"{UNITS}.hold").read_text().rpartition(" ")
+    except FileNotFoundError:
+        return False
+    return name.strip() == unit and Path(UNITS).read_text().count(name) >= int(count)
 
 
 class Counted:
@@ -83,5 +101,5 @@ class Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-if "TORTURE_UNITS" in os.environ:
+if UNITS:
     sys.meta_path.insert(0, Finder())
