@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # The pipeline calls `python`, which must be the environment's; so does DVC in a queued experiment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test torture ablation lock clean
+.PHONY: help repro test torture ablation bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ torture: $(READY) ## kill the pipeline 100 times, compare what it ends with
 
 ablation: $(READY) ## repeat the README's comparison: 3 seeds, 3 kinds of affinity
 	python -m bench.ablation
+
+bench: $(READY) ## time each step beside a plain version of it, after a `make repro`
+	python -m bench.speed
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -32,6 +32,7 @@ CHECKSUMS = "auxseg.sha256"  # as `sha256sum --check` reads it
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Arrays = dict[str, npt.NDArray[Any]]
+Bytes = npt.NDArray[np.uint8]
 
 
 @contextmanager

@@ -41,14 +41,13 @@ def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}")
-    _refuse_unknown_labels("truth", truth, classes)
-    _refuse_unknown_labels("prediction", prediction, classes)
-    counted = truth != IGNORE
-    rows = truth[counted].astype(np.int64)
-    columns = prediction[counted].astype(np.int64)
-    columns[columns == IGNORE] = classes
-    cells = np.bincount(rows * (classes + 1) + columns, minlength=classes * (classes + 1))
-    return cells.reshape(classes, classes + 1).astype(np.int64)
+    # Both labels of a pixel are one number of 16 bits: a single pass counts and checks them all.
+    pairs = _as_bytes("truth", truth).astype(np.uint16) << 8 | _as_bytes("prediction", prediction)
+    table = np.bincount(pairs.ravel(), minlength=2**16).reshape(256, 256)
+    known = [*range(classes), IGNORE]
+    _refuse_unknown_labels("truth", table.sum(1), classes)
+    _refuse_unknown_labels("prediction", table.sum(0), classes)
+    return table[:classes, known].astype(np.int64)
 
 
 def labelled_only(confusion: Counts) -> Counts:
@@ -212,9 +211,18 @@ def _share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Fractions:
     return np.asarray(part, dtype=np.float64) / np.where(whole == 0, np.nan, whole)
 
 
-def _refuse_unknown_labels(name: str, labels: Labels, classes: int) -> None:
-    unknown = labels[(labels < 0) | (labels >= classes) & (labels != IGNORE)]
+def _as_bytes(name: str, labels: Labels) -> npt.NDArray[np.uint8]:
+    if labels.dtype != np.uint8:
+        for label in (labels.min(initial=0), labels.max(initial=0)):
+            if not 0 <= label <= IGNORE:
+                raise ValueError(f"{name} holds the label {label}, which is none of 0 to {IGNORE}")
+    return labels.astype(np.uint8, copy=False)
+
+
+def _refuse_unknown_labels(name: str, counts: Counts, classes: int) -> None:
+    unknown = np.flatnonzero(counts[classes:IGNORE])
     if unknown.size:
         raise ValueError(
-            f"{name} holds the label {unknown[0]}; allowed are 0 to {classes - 1} and {IGNORE}"
+            f"{name} holds the label {classes + unknown[0]}; "
+            f"allowed are 0 to {classes - 1} and {IGNORE}"
         )

@@ -22,14 +22,20 @@ class OnnxSaliency:
     """A model that turns one photograph into one map; it runs on the CPU.
 
     ``params`` say how: its input is (1, 3, size, size) float32, one of its outputs (…, h, w) is the
-    map. ValueError, one line, if onnxruntime is not installed, or if the file is no model or one
-    that does not fit ``params``.
+    map. It may be sent to another process, which then loads it again. ValueError, one line, if
+    onnxruntime is not installed, or if the file is no model or one that does not fit ``params``.
     """
 
     def __init__(self, model: Path, params: Onnx) -> None:
         self._model = model
         self._params = params
-        self._session = _load(model)
+        # From bytes: a model cannot read other files, which no stage would have declared.
+        self._data = model.read_bytes()
+        self._load()
+
+    def _load(self) -> None:
+        model, params = self._model, self._params
+        self._session = _session(model, self._data)
         inputs = [item.name for item in self._session.get_inputs()]
         if len(inputs) != 1:
             raise ValueError(f"{model}: has {len(inputs)} inputs ({', '.join(inputs)}), not one")
@@ -39,6 +45,13 @@ class OnnxSaliency:
             listed = ", ".join(f"{number} {name}" for number, name in enumerate(outputs))
             raise ValueError(f"{model}: onnx.output = {params.output}, but there are: {listed}")
         self._output = outputs[params.output]
+
+    def __getstate__(self) -> tuple[Path, Onnx, bytes]:
+        return self._model, self._params, self._data
+
+    def __setstate__(self, state: tuple[Path, Onnx, bytes]) -> None:
+        self._model, self._params, self._data = state
+        self._load()
 
     def compute(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Photograph (H, W, 3) RGB → its map (H, W), 255 = salient."""
@@ -83,16 +96,15 @@ def _normalised(pixels: Floats, params: Onnx) -> Floats:
     return np.ascontiguousarray(((pixels / divisor - mean) / std).transpose(2, 0, 1)[None])
 
 
-def _load(model: Path) -> Any:
+def _session(model: Path, data: bytes) -> Any:
     try:
         runtime = import_module("onnxruntime")
     except ImportError:
         raise ValueError("onnxruntime is missing: .venv/bin/pip install onnxruntime") from None
     options = runtime.SessionOptions()
     options.use_deterministic_compute = True
+    options.intra_op_num_threads = 1  # images are computed side by side
     options.log_severity_level = 3  # errors only
-    # From bytes: a model cannot read other files, which no stage would have declared.
-    data = model.read_bytes()
     try:
         return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no class in common

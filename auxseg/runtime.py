@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 if TYPE_CHECKING:
     import torch
+
+SCRATCH = "AUXSEG_SCRATCH"
 
 
 def device() -> torch.device:
@@ -26,8 +30,33 @@ def loader_workers() -> int:
 
 
 def processes() -> int:
-    """Processes for steps that need no network: ``AUXSEG_PROCESSES``, else one a core."""
+    """Processes for work image by image: ``AUXSEG_PROCESSES``, else one a core."""
     return _number("AUXSEG_PROCESSES", _cores())
+
+
+def network_processes() -> int:
+    """The same where the work is a network's: on a GPU there is only one."""
+    return processes() if device().type == "cpu" else 1
+
+
+def workers() -> int:
+    """Processes of a Ray cluster for work image by image: ``AUXSEG_WORKERS``, else 1 and no Ray."""
+    return _number("AUXSEG_WORKERS", 1)
+
+
+def worker_gpus(available: int) -> int:
+    """GPUs of each of them: ``AUXSEG_WORKER_GPUS``, else 1 in a cluster that has some."""
+    return _number("AUXSEG_WORKER_GPUS", min(available, 1), least=0)
+
+
+def one_thread() -> None:
+    """Have this process compute by one thread: work image by image uses the cores by processes.
+
+    Their threads would only wait for each other, and the bytes depend on how many there are.
+    """
+    threadpool_limits(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 def affinity_bytes() -> int:
@@ -38,8 +67,8 @@ def affinity_bytes() -> int:
     return _number("AUXSEG_AFFINITY_MB", 128) * 2**20
 
 
-def rounding() -> dict[str, str | int]:
-    """What changes the last digits of a result: device, threads, sizes of chunks."""
+def rounding(threads: int) -> dict[str, str | int]:
+    """What changes the last digits of a network's outputs: device, threads, sizes of chunks."""
     torch = sys.modules.get("torch")
     if torch is None:  # then nothing is computed by it
         return {}
@@ -48,7 +77,7 @@ def rounding() -> dict[str, str | int]:
         return {"device": torch.cuda.get_device_name(place), "affinity_bytes": affinity_bytes()}
     return {
         "device": str(place),
-        "threads": torch.get_num_threads(),
+        "threads": threads,
         "affinity_bytes": affinity_bytes(),
     }
 
@@ -56,7 +85,7 @@ def rounding() -> dict[str, str | int]:
 def scratch_root() -> Path:
     """Folder of unfinished work: ``AUXSEG_SCRATCH``, else one in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("AUXSEG_SCRATCH") or Path(cache) / "auxseg").absolute()
+    return Path(os.environ.get(SCRATCH) or Path(cache) / "auxseg").absolute()
 
 
 def _number(variable: str, default: int, least: int = 1) -> int:

@@ -70,14 +70,14 @@ class Scratch:
 
 
 @contextmanager
-def unfinished(*inputs: Path, params: object) -> Iterator[Scratch]:
+def unfinished(*inputs: Path, params: object, threads: int = 1) -> Iterator[Scratch]:
     """Give the unfinished work of this very command, empty if there is none.
 
     ``inputs`` are the files and folders that the result depends on, ``params`` the parameters
-    (their ``repr`` counts). The code of the project that is loaded, the versions of the libraries
-    and what decides on the rounding belong to the fingerprint as well. Records stay after an
-    exception, and at the end of the block until ``forget_finished``: DVC may be killed before it
-    has saved what the stage made.
+    (their ``repr`` counts), ``threads`` those that a network computes with. The code of the project
+    that is loaded, the versions of the libraries and what decides on the rounding belong to the
+    fingerprint as well. Records stay after an exception, and at the end of the block until
+    ``forget_finished``: DVC may be killed before it has saved what the stage made.
     """
     stage = _stage_name()
     about = {
@@ -91,7 +91,7 @@ def unfinished(*inputs: Path, params: object) -> Iterator[Scratch]:
             for library, module in LIBRARIES.items()
             if module in sys.modules
         },
-        "rounding": rounding(),
+        "rounding": rounding(threads),
     }
     text = json.dumps(about, indent=2, sort_keys=True)
     name = f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -7,18 +7,23 @@ function of that image alone, and results come in the order of the images.
 import multiprocessing
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from auxseg.interrupt import follow_parent
 from auxseg.progress import track
+from auxseg.runtime import network_processes, one_thread, processes, workers
 from auxseg.scratch import Scratch
 
 AHEAD = 2  # images a process that are begun before their turn
-WORTH_A_PROCESS = 16  # images: starting one takes a second
+# Seconds of work left that are worth the start of processes, which takes some where torch is used.
+WORTH_PROCESSES = 20.0
+TRIAL = 1.0  # seconds after which that is known
 
 
 class Named(Protocol):
@@ -30,24 +35,45 @@ class Named(Protocol):
 
 
 Image = TypeVar("Image", bound=Named)
+Inputs = TypeVar("Inputs")
+
+
+@dataclass(frozen=True)
+class Work(Generic[Image, Inputs]):
+    """What is done with an image, in two halves that must pickle.
+
+    ``read`` gets all that is needed of an image from files, ``task`` computes the result from it
+    and needs no file: it may run anywhere.
+    """
+
+    read: Callable[[Image], Inputs]
+    task: Callable[[Inputs], bytes]
+    network: bool = False  # whether ``task`` would use a GPU
+
+    def __call__(self, image: Image) -> bytes:
+        """Do both."""
+        return self.task(self.read(image))
 
 
 def each(
     images: Sequence[Image],
-    task: Callable[[Image], bytes],
+    work: Work[Image, Inputs],
     scratch: Scratch,
     description: str,
-    processes: int = 1,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the id of every image and its result, in order; each result is kept in ``scratch``.
 
-    What is found there is not computed again. With more than one process, ``task`` and images must
-    pickle. ChildProcessError if a process died.
+    What is found there is not computed again. ChildProcessError if a process died.
     """
 
     def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
         todo = [image for image in images if image.id not in done]
-        yield from zip((i.id for i in todo), _compute(todo, task, processes), strict=True)
+        if todo and workers() > 1:
+            from auxseg.cluster import compute  # nothing else needs Ray
+
+            yield from compute(todo, work, workers())
+        else:
+            yield from zip((i.id for i in todo), _compute(todo, work), strict=True)
 
     yield from collect([image.id for image in images], rest, scratch, description)
 
@@ -77,22 +103,31 @@ def collect(
         yield id_, data
 
 
-def _compute(
-    images: Sequence[Image], task: Callable[[Image], bytes], processes: int
+def _compute(images: Sequence[Image], work: Work[Image, Inputs]) -> Iterator[bytes]:
+    most = network_processes() if work.network else processes()
+    one_thread()
+    start = time.monotonic()
+    for done, image in enumerate(images):
+        seconds, left = time.monotonic() - start, len(images) - done
+        worth = done > 0 and seconds >= TRIAL and seconds / done * left >= WORTH_PROCESSES
+        if worth and most > 1:
+            yield from _side_by_side(images[done:], work, min(most, left))
+            return
+        yield work(image)
+
+
+def _side_by_side(
+    images: Sequence[Image], work: Work[Image, Inputs], number: int
 ) -> Iterator[bytes]:
-    processes = min(processes, len(images) // WORTH_A_PROCESS)
-    if processes <= 1:
-        yield from map(task, images)
-        return
     # Not forked: that may hang where libraries have threads of their own.
     pool = ProcessPoolExecutor(
-        processes,
+        number,
         multiprocessing.get_context("spawn"),
-        initializer=follow_parent,
-        initargs=(os.getpid(),),
+        initializer=_start,
+        initargs=(os.getpid(), work),
     )
     try:
-        yield from _ordered(pool, images, task, AHEAD * processes)
+        yield from _ordered(pool, images, AHEAD * number)
     except BrokenProcessPool:
         raise ChildProcessError(
             "one of the processes died, perhaps for lack of memory: `dvc repro` goes on from "
@@ -102,16 +137,26 @@ def _compute(
         pool.shutdown(cancel_futures=True)
 
 
-def _ordered(
-    pool: ProcessPoolExecutor,
-    images: Iterable[Image],
-    task: Callable[[Image], bytes],
-    ahead: int,
-) -> Iterator[bytes]:
+# Of a process of the pool: sent once, as it may hold a network.
+_work: Work[Any, Any]
+
+
+def _start(parent: int, work: Work[Any, Any]) -> None:
+    global _work
+    follow_parent(parent)
+    one_thread()
+    _work = work
+
+
+def _do(image: Named) -> bytes:
+    return _work(image)
+
+
+def _ordered(pool: ProcessPoolExecutor, images: Iterable[Named], ahead: int) -> Iterator[bytes]:
     """Results in order, with at most ``ahead`` images begun that were not asked for yet."""
     begun: deque[Future[bytes]] = deque()
     for image in images:
-        begun.append(pool.submit(task, image))
+        begun.append(pool.submit(_do, image))
         if len(begun) > ahead:
             yield begun.popleft().result()
     while begun:

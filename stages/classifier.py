@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from auxseg.artifacts import new_folder
 from auxseg.dataset.augment import TrainingSet
 from auxseg.dataset.index import read_index
@@ -27,7 +29,11 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
     load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)
     used = params.seed, params.deterministic, network, classifier
-    with unfinished(dataset, weights, params=used) as scratch, new_folder(out) as folder:
+    threads = torch.get_num_threads()
+    with (
+        unfinished(dataset, weights, params=used, threads=threads) as scratch,
+        new_folder(out) as folder,
+    ):
         fit(
             model,
             images,

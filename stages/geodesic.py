@@ -4,12 +4,11 @@ from functools import partial
 from pathlib import Path
 
 from auxseg.artifacts import encode_grey, new_folder, write_files
-from auxseg.dataset.index import Entry, Index, read_index
+from auxseg.dataset.index import Photograph, read_index
 from auxseg.geodesic import geodesic_saliency
 from auxseg.params import Geodesic, load_params
-from auxseg.runtime import processes
 from auxseg.scratch import unfinished
-from auxseg.work import each
+from auxseg.work import Work, each
 from stages import run
 
 
@@ -17,18 +16,17 @@ def main(dataset: Path, out: Path) -> None:
     """Write one map per training image of DATASET into OUT."""
     params = load_params().geodesic
     index = read_index(dataset)
-    task = partial(saliency, index, params)
+    work = Work(index.photograph, partial(saliency, params))
     with unfinished(dataset, params=params) as scratch, new_folder(out) as folder:
-        write_files(
-            folder, each(index.split("train"), task, scratch, "geodesic saliency", processes())
-        )
+        images = index.split("train")
+        write_files(folder, each(images, work, scratch, "geodesic saliency"))
 
 
-def saliency(index: Index, params: Geodesic, entry: Entry) -> bytes:
+def saliency(params: Geodesic, photo: Photograph) -> bytes:
     """One image's map."""
     return encode_grey(
         geodesic_saliency(
-            index.read_image(entry),
+            photo.pixels,
             superpixels=params.superpixels,
             compactness=params.compactness,
         )

@@ -1,13 +1,14 @@
 """Compute saliency maps of the training images by a salient-object model in ONNX."""
 
+from functools import partial
 from pathlib import Path
 
 from auxseg.artifacts import encode_grey, new_folder, write_files
-from auxseg.dataset.index import Entry, read_index
+from auxseg.dataset.index import Photograph, read_index
 from auxseg.onnx_saliency import OnnxSaliency
 from auxseg.params import load_params
 from auxseg.scratch import unfinished
-from auxseg.work import each
+from auxseg.work import Work, each
 from stages import run
 
 
@@ -16,12 +17,15 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     params = load_params().onnx
     index = read_index(dataset)
     network = OnnxSaliency(model, params)
-
-    def saliency(entry: Entry) -> bytes:
-        return encode_grey(network.compute(index.read_image(entry)))
-
+    work = Work(index.photograph, partial(saliency, network))
     with unfinished(dataset, model, params=params) as scratch, new_folder(out) as folder:
-        write_files(folder, each(index.split("train"), saliency, scratch, "ONNX saliency"))
+        images = index.split("train")
+        write_files(folder, each(images, work, scratch, "ONNX saliency"))
+
+
+def saliency(network: OnnxSaliency, photo: Photograph) -> bytes:
+    """One image's map."""
+    return encode_grey(network.compute(photo.pixels))
 
 
 if __name__ == "__main__":

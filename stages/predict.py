@@ -1,17 +1,18 @@
 """Predict the validation images, and the training images that are shown in plots."""
 
+from functools import partial
 from pathlib import Path
 
 from auxseg.artifacts import encode_arrays, new_folder, write_shards
-from auxseg.dataset.index import Entry, read_index
+from auxseg.dataset.index import Photograph, read_index
 from auxseg.networks.auxsegnet import AuxSegNet
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.network import load_network
-from auxseg.params import load_params
+from auxseg.networks.network import Network, StoredNetwork, stored_network
+from auxseg.params import Predict, load_params
 from auxseg.predict import predict
 from auxseg.runtime import device
 from auxseg.scratch import unfinished
-from auxseg.work import each
+from auxseg.work import Work, each
 from stages import run
 
 
@@ -20,13 +21,15 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     params = load_params().predict
     index = read_index(dataset)
     entries = index.split("val") + index.examples()
-    network = load_network(model, Classifier, AuxSegNet).to(device())
-
-    def outputs(entry: Entry) -> bytes:
-        return encode_arrays(predict(network, index.read_image(entry), params, device()))
-
+    stored = stored_network(model, Classifier, AuxSegNet)
+    work = Work(index.photograph, partial(outputs, stored, params), network=True)
     with unfinished(dataset, model, params=params) as scratch, new_folder(out) as folder:
-        write_shards(folder, each(entries, outputs, scratch, "predict"))
+        write_shards(folder, each(entries, work, scratch, "predict"))
+
+
+def outputs(model: StoredNetwork[Network], params: Predict, photo: Photograph) -> bytes:
+    """What the network says of one image."""
+    return encode_arrays(predict(model.network, photo.pixels, params, device()))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Refine the CAMs of a round's network by its affinity, and read off its saliency."""
 
+from functools import partial
 from pathlib import Path
 
 from auxseg.artifacts import encode_arrays, new_folder, write_shards
 from auxseg.cam import class_maps
-from auxseg.dataset.index import Entry, read_index
+from auxseg.dataset.index import Photograph, read_index
 from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.network import load_network
-from auxseg.params import load_params
+from auxseg.networks.network import StoredNetwork, stored_network
+from auxseg.params import CamParams, load_params
 from auxseg.refine import refine
 from auxseg.runtime import device
 from auxseg.scratch import unfinished
-from auxseg.work import each
+from auxseg.work import Work, each
 from stages import run
 
 
@@ -19,15 +20,19 @@ def main(dataset: Path, model: Path, out: Path) -> None:
     """Write refined CAMs and saliency of the training images of DATASET to OUT."""
     params = load_params().cam
     index = read_index(dataset)
-    network = load_network(model, AuxSegNet).to(device())
-
-    def maps(entry: Entry) -> bytes:
-        cam, saliency = refine(network, index.read_image(entry), params, device())
-        arrays = class_maps(cam, entry.labels)
-        return encode_arrays(arrays | {"saliency": saliency.half().cpu().numpy()})
-
+    work = Work(
+        index.photograph, partial(maps, stored_network(model, AuxSegNet), params), network=True
+    )
     with unfinished(dataset, model, params=params) as scratch, new_folder(out) as folder:
-        write_shards(folder, each(index.split("train"), maps, scratch, "refine"))
+        images = index.split("train")
+        write_shards(folder, each(images, work, scratch, "refine"))
+
+
+def maps(model: StoredNetwork[AuxSegNet], params: CamParams, photo: Photograph) -> bytes:
+    """One image's refined CAMs and saliency."""
+    cam, saliency = refine(model.network, photo.pixels, params, device())
+    arrays = class_maps(cam, photo.entry.labels)
+    return encode_arrays(arrays | {"saliency": saliency.half().cpu().numpy()})
 
 
 if __name__ == "__main__":

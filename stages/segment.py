@@ -36,7 +36,7 @@ def main(
     params = load_params()
     predict, kernels = params.predict, params.crf
     paths = _images(photos)
-    network, names = load_network(model, AuxSegNet).to(device()), class_names(model)
+    network, names = load_network(model, AuxSegNet), class_names(model)
     results: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for path in track(paths, "segment", len(paths)):

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from auxseg.artifacts import new_folder
@@ -65,7 +66,11 @@ def main(
         schedule,
         losses,
     )
-    with unfinished(*inputs, params=used) as scratch, new_folder(out) as folder:
+    threads = torch.get_num_threads()
+    with (
+        unfinished(*inputs, params=used, threads=threads) as scratch,
+        new_folder(out) as folder,
+    ):
         criterion = partial(round_losses, weights=losses)
         fit(model, images, criterion, schedule, folder / "curves", f"round {round_}", scratch)
         save_network(folder, model, index.classes)

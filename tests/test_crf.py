@@ -4,7 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from helpers import SALIENCY_CRF, SEGMENTATION_CRF, noise
+from pydensecrf.utils import unary_from_softmax
 
+from auxseg import crf
 from auxseg.crf import saliency_crf, segmentation_crf
 
 Floats = npt.NDArray[np.float32]
@@ -32,6 +34,20 @@ def test_the_result_is_a_probability_at_every_pixel() -> None:
     assert refined.dtype == np.float32
     assert (refined >= 0).all()
     np.testing.assert_allclose(refined.sum(0), 1, atol=1e-5)
+
+
+def test_classes_that_cannot_win_are_left_out_and_change_hardly_a_pixel() -> None:
+    rng = np.random.default_rng(0)
+    p = np.full((21, 40, 60), 0.001, np.float32)
+    p[:3] = probabilities(33) * (1 - 18 * 0.001)
+    p[5, :20, :20] += 0.3
+    p /= p.sum(0)
+    image = np.clip(halves(30) + rng.normal(0, 20, (40, 60, 3)), 0, 255).astype(np.uint8)
+    refined = segmentation_crf(image, p, SEGMENTATION_CRF)
+    assert [number for number in range(21) if refined[number].any()] == [0, 1, 2, 5]
+    every = crf._infer(image, unary_from_softmax(p), SEGMENTATION_CRF)
+    assert (refined.argmax(0) == every.argmax(0)).mean() > 0.999
+    np.testing.assert_allclose(refined, every, atol=0.01)
 
 
 @pytest.mark.parametrize("offset", [-5, 5])

@@ -25,6 +25,7 @@ HARMLESS = {
     f"auxseg/{name}.py"
     for name in (
         "checkpoints",
+        "cluster",
         "interrupt",
         "locks",
         "params",

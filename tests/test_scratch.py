@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,9 +101,9 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new_one(
 # The fingerprint
 
 
-def place(*inputs: Path, params: object = None) -> str:
+def place(*inputs: Path, params: object = None, threads: int = 1) -> str:
     """The name of the folder in which this work is kept."""
-    with unfinished(*inputs, params=params) as scratch:
+    with unfinished(*inputs, params=params, threads=threads) as scratch:
         return scratch.folder.name
 
 
@@ -136,10 +135,6 @@ def changed_library(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auxseg.scratch.version", lambda name: f"99 of {name}")
 
 
-def changed_threads(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-
-
 def changed_chunks(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUXSEG_AFFINITY_MB", "7")
 
@@ -160,7 +155,6 @@ def load_module(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
         changed_arguments,
         changed_code,
         changed_library,
-        changed_threads,
         changed_chunks,
     ],
 )
@@ -175,13 +169,17 @@ def test_whatever_can_change_the_result_changes_the_folder(
     assert place(path, params=params) != before
 
 
+def test_the_threads_of_a_training_change_the_folder() -> None:
+    assert place(threads=1) != place(threads=2)
+
+
 def test_an_input_is_known_by_its_content_and_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     load_module(monkeypatch, "numpy.extra", "x = 1\n")
     path = Path("in")
     path.write_text("input")
     before = place(path)
     os.utime(path, (1, 1))
-    for variable in ("AUXSEG_LOADERS", "AUXSEG_PROCESSES"):
+    for variable in ("AUXSEG_LOADERS", "AUXSEG_PROCESSES", "AUXSEG_WORKERS"):
         monkeypatch.setenv(variable, "3")
     load_module(monkeypatch, "numpy.extra", "x = 2\n")
     elsewhere = path.absolute().parent.with_name("elsewhere")

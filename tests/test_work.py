@@ -5,16 +5,21 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+from helpers import make_index, noise
 
 from auxseg.interrupt import Interrupted, catch_signals
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.network import save_network, stored_network
+from auxseg.params import CamParams
 from auxseg.scratch import Scratch
-from auxseg.work import WORTH_A_PROCESS, collect, each
+from auxseg.work import Work, collect, each
+from stages.cam import maps
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Image:
     id: str
 
 
-IMAGES = [Image(f"image_{n}") for n in range(2 * WORTH_A_PROCESS)]
+IMAGES = [Image(f"image_{n}") for n in range(32)]
 EXPECTED = [(image.id, hashlib.sha256(image.id.encode()).digest()) for image in IMAGES]
 AT = IMAGES[20]
 
@@ -55,9 +60,10 @@ def die(folder: Path, image: Image) -> bytes:
 
 
 def wait(folder: Path, image: Image) -> bytes:
-    """Tell who one is, and take for ever."""
-    (folder / f"{os.getpid()}.pid").touch()
-    time.sleep(60)
+    """Tell who one is, and take for ever; all but the first image, after which come processes."""
+    if image != IMAGES[0]:
+        (folder / f"{os.getpid()}.pid").touch()
+        time.sleep(60)
     return b""
 
 
@@ -65,9 +71,26 @@ def done(folder: Path) -> list[str]:
     return [line.split()[0] for line in (folder / "done").read_text().splitlines()]
 
 
-def work(task: object, folder: Path, processes: int = 1) -> list[tuple[str, bytes]]:
-    assert callable(task)
-    return list(each(IMAGES, partial(task, folder), Scratch(folder / "kept"), "test", processes))
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other processes are begun after the first image."""
+    monkeypatch.setattr("auxseg.work.TRIAL", 0.0)
+    monkeypatch.setattr("auxseg.work.WORTH_PROCESSES", 0.0)
+
+
+def itself(image: Image) -> Image:
+    return image
+
+
+def work(
+    task: Callable[[Path, Image], bytes],
+    folder: Path,
+    processes: int = 1,
+) -> list[tuple[str, bytes]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUXSEG_PROCESSES", str(processes))
+        job = Work(itself, partial(task, folder))
+        return list(each(IMAGES, job, Scratch(folder / "kept"), "test"))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -76,22 +99,43 @@ def test_any_number_of_processes_gives_the_same_in_the_order_of_the_images(
 ) -> None:
     assert work(note, tmp_path, processes) == EXPECTED
     assert sorted(done(tmp_path)) == sorted(image.id for image in IMAGES)
+    owners = [line.split()[1] for line in (tmp_path / "done").read_text().splitlines()]
+    assert owners.count(str(os.getpid())) == (len(IMAGES) if processes == 1 else 1)
+
+
+def test_a_network_gives_the_same_bytes_in_one_process_and_in_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_network(tmp_path, Classifier("tiny", 3, False))
+    photos = [noise(40, 50 + number, number) for number in range(8)]
+    index = make_index(tmp_path, photos, [[0, 1]] * len(photos))
+    stored = stored_network(tmp_path, Classifier)
+    params = CamParams(scales=[0.75, 1.0, 1.5], mirror=True)
+    work = Work(index.photograph, partial(maps, stored, params), network=True)
+    results = []
+    for processes in ("1", "2"):
+        monkeypatch.setenv("AUXSEG_PROCESSES", processes)
+        scratch = Scratch(tmp_path / processes)
+        results.append(list(each(index.split("train"), work, scratch, "test")))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize(("trial", "worth"), [(100.0, 0.0), (0.0, 100.0)])
+def test_short_work_is_not_worth_processes(
+    trial: float, worth: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auxseg.work.TRIAL", trial)
+    monkeypatch.setattr("auxseg.work.WORTH_PROCESSES", worth)
+    assert work(note, tmp_path, processes=8) == EXPECTED
     owners = {line.split()[1] for line in (tmp_path / "done").read_text().splitlines()}
-    assert (owners == {str(os.getpid())}) == (processes == 1)
-
-
-def test_few_images_are_not_worth_a_process(tmp_path: Path) -> None:
-    task = partial(note, tmp_path)
-    few = IMAGES[: WORTH_A_PROCESS + 1]
-    assert list(each(few, task, Scratch(tmp_path / "kept"), "test", 8)) == EXPECTED[: len(few)]
-    assert f" {os.getpid()}\n" in (tmp_path / "done").read_text()
+    assert owners == {str(os.getpid())}
 
 
 @pytest.mark.parametrize(
     ("task", "error"), [(fail, ValueError), (stop, Interrupted)], ids=["error", "signal"]
 )
 def test_what_was_done_before_an_end_is_not_done_again(
-    task: object,
+    task: Callable[[Path, Image], bytes],
     error: type[BaseException],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -39,6 +39,20 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Photograph:
+    """An entry and the file of its photograph, to be decoded where the pixels are needed."""
+
+    entry: Entry
+    data: bytes
+    max_side: int
+
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """The photograph as (height, width, 3) of its entry."""
+        return read_photo(self.data, self.max_side).pixels
+
+
+@dataclass(frozen=True)
 class Index:
     """All images of a dataset; ``classes`` are the K foreground classes in label order.
 
@@ -66,10 +80,11 @@ class Index:
         return vector
 
     def read_image(self, entry: Entry) -> npt.NDArray[np.uint8]:
-        """Read a photograph as (height, width, 3) of its entry.
+        """Read a photograph as (height, width, 3) of its entry, as ``photograph`` does."""
+        return self.photograph(entry).pixels
 
-        ValueError if it is not the one that was indexed, or gone.
-        """
+    def photograph(self, entry: Entry) -> Photograph:
+        """Read a photograph's file; ValueError if it is not the one that was indexed, or gone."""
         path = self.root / entry.path
         try:
             data = path.read_bytes()
@@ -77,7 +92,7 @@ class Index:
             raise ValueError(f"{path}: gone since it was indexed; run `dvc repro` again") from None
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise ValueError(f"{path}: changed since it was indexed; run `dvc repro` again")
-        return read_photo(data, self.max_side).pixels
+        return Photograph(entry, data, self.max_side)
 
 
 def write_index(folder: Path, index: Index) -> None:

@@ -1,11 +1,15 @@
 """What the classifier and AuxSegNet+ have in common, and how both are stored."""
 
+import io
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -13,6 +17,7 @@ from auxseg.artifacts import new_file, read_file
 from auxseg.networks.backbones import build_backbone
 from auxseg.networks.classification import ClassificationHead
 from auxseg.params import BackboneName, OutputStride
+from auxseg.runtime import device
 
 FILE = "network.safetensors"
 
@@ -70,27 +75,48 @@ def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> N
         partial.write_bytes(save(state, {"network": json.dumps(description, sort_keys=True)}))
 
 
-def load_network(folder: Path, *kinds: type[N]) -> N:
-    """Build the network that ``folder`` holds, one of ``kinds``, with its weights in eval mode."""
+@dataclass(frozen=True)
+class StoredNetwork(Generic[N]):
+    """The file of a network of one of ``kinds``, which may be sent to where it is used."""
+
+    path: Path
+    data: bytes = field(repr=False)
+    kinds: tuple[type[N], ...]
+
+    @cached_property
+    def network(self) -> N:
+        """The network with its weights, in eval mode on the device of this process."""
+        try:
+            state = load(self.data)  # first: it notices what is no safetensors file
+            description = _description(io.BytesIO(self.data))
+            description.pop("names", None)
+            kind = {kind.__name__: kind for kind in self.kinds}[description.pop("kind")]
+            network = kind(**description)
+            network.load_state_dict(state)
+        except Exception as error:
+            names = " or ".join(kind.__name__ for kind in self.kinds)
+            # torch reports mismatched weights in many lines.
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{self.path}: cannot be loaded as {names}: {reason}") from error
+        # Channels last is what convolution kernels want: a fifth faster on the CPU.
+        return network.eval().to(device()).to(memory_format=torch.channels_last)
+
+
+def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
+    """Read the file of the network in ``folder``, one of ``kinds``."""
     path = folder / FILE
-    try:
-        data = read_file(path)  # first: it says so if the file is damaged
-        description = _description(path)
-        description.pop("names", None)
-        kind = {kind.__name__: kind for kind in kinds}[description.pop("kind")]
-        network = kind(**description)
-        network.load_state_dict(load(data))
-    except Exception as error:
-        names = " or ".join(kind.__name__ for kind in kinds)
-        # torch reports mismatched weights in many lines.
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be loaded as {names}: {reason}") from error
-    return network.eval()
+    return StoredNetwork(path, read_file(path), kinds)
+
+
+def load_network(folder: Path, *kinds: type[N]) -> N:
+    """Build the network in ``folder``, one of ``kinds``, as ``StoredNetwork.network`` does."""
+    return stored_network(folder, *kinds).network
 
 
 def class_names(folder: Path) -> list[str]:
     """Names of the K classes of a stored network, or their numbers 1..K if it has no names."""
-    description = _description(folder / FILE)
+    with (folder / FILE).open("rb") as file:
+        description = _description(file)
     return description.get("names") or [str(n + 1) for n in range(description["classes"])]
 
 
@@ -111,7 +137,8 @@ def start_from(network: Network, folder: Path) -> None:
     network.load_state_dict(own | previous)
 
 
-def _description(path: Path) -> dict[str, Any]:
-    with safe_open(path, "pt") as file:
-        description: dict[str, Any] = json.loads(file.metadata()["network"])
+def _description(file: BinaryIO) -> dict[str, Any]:
+    """The description in a safetensors file, which begins with the length of a header in JSON."""
+    header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    description: dict[str, Any] = json.loads(header["__metadata__"]["network"])
     return description

@@ -1,0 +1,309 @@
+"""Time each step beside a plain version of it: `make bench`, where `dvc repro` has run before.
+
+Both run in turn, REPEATS times; the table holds medians and the median ratio of the pairs, which
+says more than seconds on a machine that is not alone. It also goes to metrics/bench.json, with the
+machine's description.
+"""
+
+import copy
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from safetensors.numpy import load
+
+from auxseg import metrics, scoring
+from auxseg.artifacts import (
+    Arrays,
+    Shards,
+    read_grey,
+    read_labels,
+    write_files,
+    write_json,
+    write_shards,
+)
+from auxseg.cam import class_maps
+from auxseg.dataset.augment import EpochBatches, TrainingSet
+from auxseg.dataset.augment import Labels as TrainingLabels
+from auxseg.dataset.index import Entry, Index, read_index
+from auxseg.metrics import Labels
+from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.network import Network, load_network, stored_network
+from auxseg.params import Params, load_params
+from auxseg.pixels import resize_labels, to_probabilities
+from auxseg.runtime import device
+from auxseg.scratch import Scratch
+from auxseg.training import fit
+from auxseg.work import Work, each
+from bench import plain
+from stages import cam, crf, crf_saliency, pseudo_labels, refine
+
+REPEATS = 3
+IMAGES = 64
+STEPS = 12
+SIDES = (256, 512, 1024, 1536)
+ROUND = Path("data/rounds/1")
+OUT = Path("metrics/bench.json")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two ways to the same results, and how well they agree."""
+
+    name: str
+    plain: Callable[[], Any]
+    ours: Callable[[], Any]
+    agreement: Callable[[Any, Any], str]
+
+
+def main() -> None:
+    """Run all cases in the current folder and print the tables."""
+    index, params = read_index(Path("data/dataset")), load_params()
+    console = Console()
+    cases = (cams, label_update, segmentation_crf, training, scores)
+    rows = [measure(case(index, params)) for case in cases]
+    result = {
+        "machine": machine(),
+        "images": IMAGES,
+        "steps": rows,
+        "processes": processes(index, params),
+        "memory": {str(side): memory(side) for side in SIDES},
+    }
+    write_json(OUT, result)
+    console.print(table(rows))
+    console.print_json(json.dumps({key: result[key] for key in ("machine", "processes", "memory")}))
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """Seconds of both ways, alternating."""
+    seconds: list[tuple[float, float]] = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        theirs = case.plain()
+        middle = time.perf_counter()
+        ours = case.ours()
+        seconds.append((middle - start, time.perf_counter() - middle))
+    return {
+        "step": case.name,
+        "plain_s": statistics.median(pair[0] for pair in seconds),
+        "ours_s": statistics.median(pair[1] for pair in seconds),
+        "ratio": statistics.median(pair[0] / pair[1] for pair in seconds),
+        "agreement": case.agreement(theirs, ours),
+    }
+
+
+def kept(entries: list[Entry], work: Work[Entry, Any]) -> Iterator[tuple[str, bytes]]:
+    """The results of a per-image stage that begins with nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield from each(entries, work, Scratch(Path(folder)), "ours")
+
+
+def cams(index: Index, params: Params) -> Case:
+    """(a) Multi-scale CAM."""
+    entries, folder = index.split("train")[:IMAGES], Path("data/rounds/0/model")
+    network = plain.plain_network(load_network(folder, Classifier))
+    stored = stored_network(folder, Classifier)
+    work = Work(index.photograph, partial(cam.maps, stored, params.cam), network=True)
+
+    def difference(theirs: list[Arrays], ours: list[bytes]) -> str:
+        pairs = zip(theirs, map(load, ours), strict=True)
+        worst = max(float(np.abs(a["cam"] - b["cam"]).max(initial=0)) for a, b in pairs)
+        return f"CAMs differ by {worst:.0e} at most"
+
+    return Case(
+        "(a) multi-scale CAM",
+        lambda: [
+            class_maps(plain.cam(network, index.read_image(entry), params.cam), entry.labels)
+            for entry in entries
+        ],
+        lambda: [data for _, data in kept(entries, work)],
+        difference,
+    )
+
+
+def label_update(index: Index, params: Params) -> Case:
+    """(b) Refinement, saliency CRF and fusion."""
+    entries, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
+    network = plain.plain_network(load_network(ROUND / "model", AuxSegNet))
+    stored = stored_network(ROUND / "model", AuxSegNet)
+
+    def ours() -> list[Labels]:
+        with tempfile.TemporaryDirectory() as name:
+            out = [Path(name) / kind for kind in ("refined", "saliency", "labels")]
+            for folder in out:
+                folder.mkdir()
+            task = partial(refine.maps, stored, params.cam)
+            write_shards(out[0], kept(entries, Work(index.photograph, task, network=True)))
+            read = partial(crf_saliency.read, index, Shards(out[0]), imported)
+            task = partial(crf_saliency.updated, params.saliency_crf)
+            write_files(out[1], kept(entries, Work(read, task)))
+            read = partial(pseudo_labels.read, Shards(out[0]), out[1])
+            task = partial(pseudo_labels.fused, params.pseudo_labels)
+            write_files(out[2], kept(entries, Work(read, task)))
+            return [read_labels(out[2] / f"{entry.id}.png") for entry in entries]
+
+    return Case(
+        "(b) label update",
+        lambda: [
+            plain.label_update(network, index, e, read_grey(imported / f"{e.id}.png"), params)
+            for e in entries
+        ],
+        ours,
+        equal_pixels,
+    )
+
+
+def segmentation_crf(index: Index, params: Params) -> Case:
+    """(c) The CRF of the segmentation."""
+    entries, predictions = index.split("val")[:IMAGES], Shards(ROUND / "prediction")
+    work = Work(partial(crf.read, index, predictions), partial(crf.refined, params.crf))
+
+    def theirs(entry: Entry) -> Labels:
+        image = index.read_image(entry)
+        logits = predictions[entry.id]["segmentation"]
+        return plain.segmentation_crf(image, to_probabilities(logits, image.shape[:2]), params.crf)
+
+    return Case(
+        "(c) segmentation CRF",
+        lambda: [theirs(entry) for entry in entries],
+        lambda: [np.asarray(Image.open(io.BytesIO(data))) for _, data in kept(entries, work)],
+        equal_pixels,
+    )
+
+
+def training(index: Index, params: Params) -> Case:
+    """(d) Steps of a round's training."""
+    train = params.train
+    labels = TrainingLabels(ROUND / "pseudo_labels", ROUND / "saliency")
+    images = TrainingSet(index, train.augment, 0, labels)
+    images.entries = images.entries[: STEPS * train.schedule.batch_size]
+    schedule = train.schedule.model_copy(update={"epochs": 1})
+    batches = EpochBatches(len(images), schedule.batch_size, 1, 0)
+    network = load_network(ROUND / "model", AuxSegNet)
+
+    def ours() -> AuxSegNet:
+        with tempfile.TemporaryDirectory() as name:
+            criterion = partial(round_losses, weights=train.losses)
+            model, out = copy.deepcopy(network), Path(name)
+            fit(model, images, criterion, schedule, out / "curves", "ours", Scratch(out / "kept"))
+        return model
+
+    return Case(
+        f"(d) {len(batches)} training steps",
+        lambda: plain.train(plain.plain_network(network), images, batches, train),
+        ours,
+        lambda theirs, model: f"weights differ by {weight_difference(theirs, model):.0e} at most",
+    )
+
+
+def scores(index: Index, _: Params) -> Case:
+    """(e) Counting label maps."""
+    classes = len(index.classes) + 1
+    pairs = [
+        (mask, resize_labels(read_labels(ROUND / "pseudo_labels" / f"{e.id}.png"), mask.shape))
+        for e, mask in scoring.masks(index, "train")
+    ]
+
+    def agreement(theirs: Labels, ours: Labels) -> str:
+        true, predicted = ours.sum(1), ours[:, :classes].sum(0)
+        same = np.array_equal(theirs, [np.diag(ours), true, predicted])
+        return "equal counts" if same else "DIFFERENT counts"
+
+    return Case(
+        "(e) scoring",
+        lambda: sum(plain.counts(truth, labels, classes) for truth, labels in pairs),
+        lambda: sum(metrics.confusion_matrix(truth, labels, classes) for truth, labels in pairs),
+        agreement,
+    )
+
+
+def processes(index: Index, params: Params) -> dict[str, float]:
+    """(f) Seconds of the saliency CRF by 1, 2 and 4 processes, and by 2 workers of Ray."""
+    entries, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
+    read = partial(crf_saliency.read, index, Shards(ROUND / "refined"), imported)
+    work = Work(read, partial(crf_saliency.updated, params.saliency_crf))
+    seconds = {}
+    for variable, number in (("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2)):
+        os.environ[f"AUXSEG_{variable}"] = str(number)
+        start = time.perf_counter()
+        list(kept(entries, work))
+        seconds[f"{variable.lower()} {number}"] = time.perf_counter() - start
+        del os.environ[f"AUXSEG_{variable}"]
+    return seconds
+
+
+def memory(side: int) -> float:
+    """(g) Peak megabytes of a process that predicts a square photograph of ``side`` pixels."""
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from auxseg.networks.auxsegnet import AuxSegNet\n"
+        "from auxseg.networks.network import load_network\n"
+        "from auxseg.params import Predict\n"
+        "from auxseg.predict import predict\n"
+        "from auxseg.runtime import device\n"
+        "network = load_network(Path(sys.argv[1]), AuxSegNet)\n"
+        "image = np.zeros((int(sys.argv[2]), int(sys.argv[2]), 3), np.uint8)\n"
+        "predict(network, image, Predict(scales=[1.0], mirror=True), device())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    command = [sys.executable, "-c", code, str(ROUND / "model"), str(side)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def equal_pixels(theirs: list[Labels], ours: list[Labels]) -> str:
+    """The share of pixels with the same label."""
+    same = sum(int((a == b).sum()) for a, b in zip(theirs, ours, strict=True))
+    return f"{same / sum(labels.size for labels in ours):.3%} of the pixels equal"
+
+
+def weight_difference(one: Network, other: Network) -> float:
+    """The largest one."""
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    return max(float((a - b).detach().abs().max()) for a, b in pairs)
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers belong to."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": str(device()),
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """As it is printed."""
+    out = Table("step", "plain", "ours", "ratio", "agreement")
+    for row in rows:
+        out.add_row(
+            row["step"],
+            f"{row['plain_s']:.2f} s",
+            f"{row['ours_s']:.2f} s",
+            f"{row['ratio']:.1f}",
+            row["agreement"],
+        )
+    return out
+
+
+if __name__ == "__main__":
+    main()
