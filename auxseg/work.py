@@ -22,7 +22,8 @@ from auxseg.scratch import Scratch
 
 AHEAD = 2  # images a process that are begun before their turn
 # Seconds of work left that are worth the start of processes, which takes some where torch is used.
-WORTH_PROCESSES = 20.0
+WORTH_PROCESSES = 3.0
+WORTH_NETWORKS = 20.0
 TRIAL = 1.0  # seconds after which that is known
 
 
@@ -104,13 +105,15 @@ def collect(
 
 
 def _compute(images: Sequence[Image], work: Work[Image, Inputs]) -> Iterator[bytes]:
-    most = network_processes() if work.network else processes()
+    most, worth = (
+        (network_processes(), WORTH_NETWORKS) if work.network else (processes(), WORTH_PROCESSES)
+    )
     one_thread()
     start = time.monotonic()
     for done, image in enumerate(images):
         seconds, left = time.monotonic() - start, len(images) - done
-        worth = done > 0 and seconds >= TRIAL and seconds / done * left >= WORTH_PROCESSES
-        if worth and most > 1:
+        known = done > 0 and seconds >= TRIAL
+        if known and most > 1 and seconds / done * left >= worth:
             yield from _side_by_side(images[done:], work, min(most, left))
             return
         yield work(image)

@@ -56,7 +56,7 @@ from bench import plain
 from stages import cam, crf, crf_saliency, pseudo_labels, refine
 
 REPEATS = 3
-IMAGES = 64
+IMAGES = 100
 STEPS = 12
 SIDES = (256, 512, 1024, 1536)
 ROUND = Path("data/rounds/1")
@@ -81,14 +81,15 @@ def main() -> None:
     rows = [measure(case(index, params)) for case in cases]
     result = {
         "machine": machine(),
-        "images": IMAGES,
+        "dataset": f"{len(index.split('train'))} training images, {index.format}",
+        "backbone": params.network.backbone,
         "steps": rows,
         "processes": processes(index, params),
         "memory": {str(side): memory(side) for side in SIDES},
     }
     write_json(OUT, result)
     console.print(table(rows))
-    console.print_json(json.dumps({key: result[key] for key in ("machine", "processes", "memory")}))
+    console.print_json(json.dumps({key: result[key] for key in ("processes", "memory")}))
 
 
 def measure(case: Case) -> dict[str, Any]:
@@ -252,7 +253,7 @@ def processes(index: Index, params: Params) -> dict[str, float]:
 def memory(side: int) -> float:
     """(g) Peak megabytes of a process that predicts a square photograph of ``side`` pixels."""
     code = (
-        "import resource, sys, numpy as np\n"
+        "import re, sys, numpy as np\n"
         "from pathlib import Path\n"
         "from auxseg.networks.auxsegnet import AuxSegNet\n"
         "from auxseg.networks.network import load_network\n"
@@ -262,7 +263,9 @@ def memory(side: int) -> float:
         "network = load_network(Path(sys.argv[1]), AuxSegNet)\n"
         "image = np.zeros((int(sys.argv[2]), int(sys.argv[2]), 3), np.uint8)\n"
         "predict(network, image, Predict(scales=[1.0], mirror=True), device())\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        # Not getrusage, which also counts the parent's memory before the start.
+        "status = Path('/proc/self/status').read_text()\n"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) / 1024)\n"
     )
     command = [sys.executable, "-c", code, str(ROUND / "model"), str(side)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

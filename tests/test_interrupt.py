@@ -79,6 +79,22 @@ def test_a_unit_that_does_not_end_is_cut_off_after_the_limit(tmp_path: Path) -> 
         assert process.wait(timeout=5) == -signal.SIGALRM
 
 
+def test_before_the_work_begins_ctrl_c_needs_no_words() -> None:
+    script = "import stages, time; print(flush=True); time.sleep(60)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_STAGE": "stage"}
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (-signal.SIGINT, b"")
+
+
 def test_a_stage_ends_when_the_dvc_that_started_it_is_gone(tmp_path: Path) -> None:
     (tmp_path / "stage.py").write_text(STAGE)
     # `true` keeps the shell from becoming the stage.

@@ -76,6 +76,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other processes are begun after the first image."""
     monkeypatch.setattr("auxseg.work.TRIAL", 0.0)
     monkeypatch.setattr("auxseg.work.WORTH_PROCESSES", 0.0)
+    monkeypatch.setattr("auxseg.work.WORTH_NETWORKS", 0.0)
 
 
 def itself(image: Image) -> Image:

@@ -64,7 +64,7 @@ def count_steps(progress):
 
 def count_images(work):
     # The short work of the demo is worth processes here: there is more to kill.
-    work.TRIAL, work.WORTH_PROCESSES = 0.1, 1.0
+    work.TRIAL, work.WORTH_PROCESSES, work.WORTH_NETWORKS = 0.1, 1.0, 10.0
     compute = work._compute
     work._compute = lambda images, job: compute(images, replace(job, task=Counted(job.task)))
 
