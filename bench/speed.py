@@ -53,6 +53,7 @@ from auxseg.scratch import Scratch
 from auxseg.training import fit
 from auxseg.work import Work, each
 from bench import plain
+from bench.growth import SIZES, growth
 from stages import cam, crf, crf_saliency, pseudo_labels, refine
 
 REPEATS = 3
@@ -85,11 +86,14 @@ def main() -> None:
         "backbone": params.network.backbone,
         "steps": rows,
         "processes": processes(index, params),
-        "memory": {str(side): memory(side) for side in SIDES},
+        "memory_mb": {str(side): memory(side) for side in SIDES},
+        "growth": {str(images): growth(images) for images in SIZES},
     }
     write_json(OUT, result)
     console.print(table(rows))
-    console.print_json(json.dumps({key: result[key] for key in ("processes", "memory")}))
+    console.print_json(
+        json.dumps({key: result[key] for key in ("processes", "memory_mb", "growth")})
+    )
 
 
 def measure(case: Case) -> dict[str, Any]:
