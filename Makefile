@@ -26,7 +26,7 @@ ablation: $(READY) ## repeat the README's comparison: 3 seeds, 3 kinds of affini
 	python -m bench.ablation
 
 bench: $(READY) ## time each step beside a plain version of it, after a `make repro`
-	python -m bench.speed
+	python -c 'from bench.speed import main; main()'
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

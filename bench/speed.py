@@ -3,6 +3,9 @@
 Both run in turn, REPEATS times; the table holds medians and the median ratio of the pairs, which
 says more than seconds on a machine that is not alone. It also goes to metrics/bench.json, with the
 machine's description.
+
+To be called as the Makefile does: as a main module, it would be imported again, torch and all, by
+every process that a step starts, which the stages' own modules are not.
 """
 
 import copy
@@ -310,7 +313,3 @@ def table(rows: list[dict[str, Any]]) -> Table:
             row["agreement"],
         )
     return out
-
-
-if __name__ == "__main__":
-    main()
