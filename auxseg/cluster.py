@@ -45,8 +45,7 @@ def compute(
     """
     ray = _ray(workers)
     with _cluster(ray, workers):
-        gpus = worker_gpus(int(ray.cluster_resources().get("GPU", 0))) if work.network else 0
-        _check_gpus(ray, workers, gpus)
+        gpus = _gpus(int(ray.cluster_resources().get("GPU", 0)), workers) if work.network else 0
         actor = ray.remote(
             max_restarts=-1,
             max_task_retries=-1,
@@ -86,7 +85,7 @@ def _ray(workers: int) -> Any:
         return import_module("ray")
     except ImportError:
         raise ValueError(
-            f"AUXSEG_WORKERS = {workers} needs Ray: .venv/bin/pip install 'auxseg[cluster]'"
+            f"AUXSEG_WORKERS = {workers} needs Ray: .venv/bin/pip install 'ray[train]'"
         ) from None
 
 
@@ -117,11 +116,12 @@ def _cluster(ray: Any, workers: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def _check_gpus(ray: Any, workers: int, gpus: int) -> None:
-    """A worker that the cluster has no place for would be waited for without end."""
-    there = int(ray.cluster_resources().get("GPU", 0))
+def _gpus(there: int, workers: int) -> int:
+    """GPUs of each worker; one that there is no place for would be waited for without end."""
+    gpus = worker_gpus(there)
     if workers * gpus > there:
         raise ValueError(
             f"AUXSEG_WORKERS = {workers} with {gpus} GPUs each, but the cluster has {there}: "
             "lower AUXSEG_WORKERS or AUXSEG_WORKER_GPUS"
         )
+    return gpus
