@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from project import LOCKS, Project, stages_run
 from ruamel.yaml import YAML
@@ -82,16 +84,19 @@ def die_in_round_1(worker: Project) -> set[str]:
         stderr=subprocess.STDOUT,
         text=True,
     ) as work:
-        assert work.stdout
-        output = read_until("round 1: ", work.stdout)
-        # The training is halted in the middle, for the pushes to come before its end.
-        for process in worker.processes():
-            if any("stage_server.py" in argument for argument in process.cmdline()):
-                process.send_signal(signal.SIGSTOP)
-        # Twice: the first one may have begun before the last stage ended.
-        output += read_until("pushed\n", work.stdout)
-        output += read_until("pushed\n", work.stdout)
-        worker.kill()
+        try:
+            assert work.stdout
+            output = read_until("round 1: ", work.stdout)
+            # The training is halted in the middle, for the pushes to come before its end.
+            for process in worker.processes():
+                with suppress(psutil.NoSuchProcess):  # one of a push, which has just ended
+                    if any("stage_server.py" in argument for argument in process.cmdline()):
+                        process.send_signal(signal.SIGSTOP)
+            # Twice: the first one may have begun before the last stage ended.
+            output += read_until("pushed\n", work.stdout)
+            output += read_until("pushed\n", work.stdout)
+        finally:
+            worker.kill()  # it would not end by itself
     return set(stages_run(output)) - {"train@1"}
 
 
