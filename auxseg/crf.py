@@ -25,7 +25,7 @@ def segmentation_crf(
     """
     able = probabilities.max((1, 2)) >= LEAST
     marginals = np.zeros_like(probabilities)
-    marginals[able] = _infer(image, unary_from_softmax(probabilities[able]), kernels)
+    marginals[able] = dense_crf(image, unary_from_softmax(probabilities[able]), kernels)
     return marginals
 
 
@@ -37,13 +37,14 @@ def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: Salienc
     p = np.stack([1 - saliency, saliency]).astype(np.float32)
     sigmoid = 1 / (1 + np.exp(-p))
     unary = -np.log(p + EPSILON) / (params.tau * sigmoid)
-    foreground: Floats = _infer(image, unary.reshape(2, -1), params)[1]
+    foreground: Floats = dense_crf(image, unary.reshape(2, -1), params)[1]
     return foreground
 
 
-def _infer(
+def dense_crf(
     image: npt.NDArray[np.uint8], unary: npt.NDArray[np.floating], kernels: CrfKernels
 ) -> Floats:
+    """Marginals (C, H, W) of a dense CRF with the negative log-probabilities ``unary`` (C, H·W)."""
     height, width = image.shape[:2]
     model = dense.DenseCRF2D(width, height, len(unary))
     model.setUnaryEnergy(np.ascontiguousarray(unary, np.float32))

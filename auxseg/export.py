@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from auxseg.networks.auxsegnet import AuxSegNet, Outputs
+from auxseg.networks.auxsegnet import AuxSegNet, Outputs, TaskBranch
 
 OUTPUTS = ("segmentation", "classification", "saliency")
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -40,7 +40,13 @@ class Deployed(nn.Module):
 
 
 def export_program(network: AuxSegNet) -> ExportedProgram:
-    """Trace ``network``, in eval mode on the CPU, for all batch sizes, heights and widths."""
+    """Trace ``network``, in eval mode on the CPU, for all batch sizes, heights and widths.
+
+    It computes in float32 from then on, as the exported one does: not every runtime has bfloat16.
+    """
+    for module in network.modules():
+        if isinstance(module, AuxSegNet | TaskBranch):
+            module.precision = "float32"
     shapes = {"images": {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
     # With gradients enabled the pairwise affinity is whole: chunks would fix the size.
     with torch.enable_grad():

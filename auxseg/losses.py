@@ -1,8 +1,12 @@
-"""The losses of the three tasks (METHOD: the network)."""
+"""The losses of the three tasks (METHOD: the network).
+
+Each is a mean over the whole batch, also where several workers share it.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from auxseg.distributed import weighted
 from auxseg.images import resize_maps
 from auxseg.palette import IGNORE
 
@@ -11,7 +15,8 @@ Batch = dict[str, Tensor]
 
 def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
     """Multi-label soft margin; both (B, K)."""
-    return F.multilabel_soft_margin_loss(logits, classes)
+    mean = F.multilabel_soft_margin_loss(logits, classes)
+    return weighted(mean, mean.new_tensor(len(logits)))
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -21,7 +26,8 @@ def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
     # Not F.cross_entropy: on CUDA it has no deterministic form.
     chosen = pixels.log_softmax(1).gather(1, labels.where(known, 0).unsqueeze(1)).squeeze(1)
     # A batch may have no labelled pixel at all; the mean over none would be NaN.
-    return (-chosen).where(known, 0).sum() / known.sum().clamp(min=1)
+    mean = (-chosen).where(known, 0).sum() / known.sum().clamp(min=1)
+    return weighted(mean, known.sum())
 
 
 def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:
@@ -31,4 +37,4 @@ def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:
     total = F.binary_cross_entropy_with_logits(
         pixels[known], salient[known].float(), reduction="sum"
     )
-    return total / known.sum().clamp(min=1)
+    return weighted(total / known.sum().clamp(min=1), known.sum())

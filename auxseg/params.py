@@ -16,6 +16,7 @@ MAX_ROUNDS = 6
 AffinityMode = Literal["dual", "pairwise", "none"]
 BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
 OutputStride = Literal[8, 16]
+Precision = Literal["float32", "bfloat16"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -112,6 +113,7 @@ class Network(Section):
     output_stride: OutputStride
     weights: Annotated[str, Field(min_length=1)]
     freeze_batchnorm: bool
+    precision: Precision
 
     @field_validator("output_stride")
     @classmethod

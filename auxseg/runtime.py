@@ -29,6 +29,11 @@ def loader_workers() -> int:
     return _number("AUXSEG_LOADERS", default, least=0)
 
 
+def compiled() -> bool:
+    """Whether to train the backbone compiled by torch: ``AUXSEG_COMPILE=1``, else not."""
+    return _number("AUXSEG_COMPILE", 0, least=0) > 0
+
+
 def processes() -> int:
     """Processes for work image by image: ``AUXSEG_PROCESSES``, else one a core."""
     return _number("AUXSEG_PROCESSES", _cores())
@@ -68,18 +73,16 @@ def affinity_bytes() -> int:
 
 
 def rounding(threads: int) -> dict[str, str | int]:
-    """What changes the last digits of a network's outputs: device, threads, sizes of chunks."""
+    """What changes the last digits of a network's outputs: device, threads and the like."""
     torch = sys.modules.get("torch")
     if torch is None:  # then nothing is computed by it
         return {}
     place = device()
     if place.type == "cuda":
-        return {"device": torch.cuda.get_device_name(place), "affinity_bytes": affinity_bytes()}
-    return {
-        "device": str(place),
-        "threads": threads,
-        "affinity_bytes": affinity_bytes(),
-    }
+        own: dict[str, str | int] = {"device": torch.cuda.get_device_name(place)}
+    else:
+        own = {"device": str(place), "threads": threads}
+    return own | {"affinity_bytes": affinity_bytes(), "compiled": compiled()}
 
 
 def scratch_root() -> Path:

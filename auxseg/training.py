@@ -4,9 +4,10 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,23 +17,25 @@ from torch.utils.data import DataLoader
 
 from auxseg.checkpoints import Checkpoints
 from auxseg.dataset.augment import EpochBatches, TrainingSet
+from auxseg.distributed import Share, mean_over_workers
 from auxseg.interrupt import Interrupted, follow_parent
 from auxseg.losses import Batch
 from auxseg.networks.network import Network
 from auxseg.params import Schedule
 from auxseg.progress import track
-from auxseg.runtime import device, loader_workers
+from auxseg.runtime import compiled, device, loader_workers, workers
 from auxseg.scratch import Scratch
 
 POWER = 0.9
 
 Out = TypeVar("Out")
+Losses = Callable[[Out, Batch], dict[str, Tensor]]  # of a network's outputs for a batch
 
 
 def fit(
     network: Network,
     dataset: TrainingSet,
-    losses: Callable[[Out, Batch], dict[str, Tensor]],
+    losses: Losses[Out],
     schedule: Schedule,
     curves: Path,
     description: str,
@@ -41,94 +44,115 @@ def fit(
     """Train ``network`` in place by SGD on the sum of ``losses``, from the last checkpoint on.
 
     The learning rate falls as ``(1 - step/steps) ** 0.9``. The mean of every loss and the learning
-    rate of each epoch go to ``curves`` (dvclive). Raises FloatingPointError when the loss is no
-    longer a number, MemoryError when the GPU's memory is full, ChildProcessError when a process
-    that loads images died.
+    rate of each epoch go to ``curves`` (dvclive). With ``AUXSEG_WORKERS`` the steps are done on a
+    Ray cluster, which goes on from the same checkpoints and leaves the same. Raises
+    FloatingPointError when the loss is no longer a number, MemoryError when the GPU's memory is
+    full, ChildProcessError when a process that loads images died.
     """
-    # Channels last is what convolution kernels want: a tenth faster on the CPU.
-    network.to(device()).to(memory_format=torch.channels_last)
-    network.train()
-    batches = EpochBatches(len(dataset), schedule.batch_size, schedule.epochs, dataset.seed)
-    training = _Training(network, schedule, batches)
+    training = Training(network, dataset, losses, schedule)
     checkpoints = Checkpoints(scratch)
     if (state := checkpoints.latest()) is not None:
         training.load(state)
         print(f"{description}: {training.step} steps were done before", file=sys.stderr)
+    if workers() > 1 and training.left:
+        from auxseg.cluster.training import train  # nothing else needs Ray
+
+        train(training, scratch, description, workers())
+        training.load(checkpoints.latest() or {})
     with Live(str(curves), save_dvc_exp=False, dvcyaml=None) as live:
         for epoch in training.epochs:
             _log_epoch(live, epoch)
         try:
-            for batch in track(
-                _loaded(training.loader(dataset)),
-                description,
-                len(batches) - training.step,
-                "steps",
-            ):
-                finished = training.advance(batch, losses)
-                if finished is not None:
-                    _log_epoch(live, finished)
-                if checkpoints.due or training.step == len(batches):
-                    checkpoints.save(training.step, training.state())
+            with faults_by_name():
+                for batch in track(training.batches(), description, training.left, "steps"):
+                    finished = training.advance(batch)
+                    if finished is not None:
+                        _log_epoch(live, finished)
+                    if checkpoints.due or not training.left:
+                        checkpoints.save(training.step, training.state())
         except Interrupted:
             checkpoints.save(training.step, training.state())
             raise
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(
-                f"the GPU's memory is full: lower batch_size or augment.crop ({error})"
-            ) from error
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise ChildProcessError(
-                f"a process that loads images died, perhaps for lack of memory ({error}): "
-                "`dvc repro` goes on from the last checkpoint; AUXSEG_LOADERS=0 needs none"
-            ) from error
 
 
-class _Training:
-    """All that changes from step to step, and the step itself."""
+@contextmanager
+def faults_by_name() -> Iterator[None]:
+    """Raise MemoryError or ChildProcessError for what torch only knows as RuntimeError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(
+            f"the GPU's memory is full: lower batch_size or augment.crop ({error})"
+        ) from error
+    except RuntimeError as error:
+        # Raised by a signal handler of torch's, at any moment.
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ChildProcessError(
+            f"a process that loads images died, perhaps for lack of memory ({error}): "
+            "`dvc repro` goes on from the last checkpoint; AUXSEG_LOADERS=0 needs none"
+        ) from error
 
-    def __init__(self, network: Network, schedule: Schedule, batches: EpochBatches) -> None:
+
+class Training(Generic[Out]):
+    """A network in training: all that changes from step to step, and the step itself."""
+
+    def __init__(
+        self, network: Network, dataset: TrainingSet, losses: Losses[Out], schedule: Schedule
+    ) -> None:
+        # Channels last is what convolution kernels want: a tenth faster on the CPU.
+        network.to(device()).to(memory_format=torch.channels_last)
+        network.train()
+        if compiled():
+            network.backbone.compile()
         self.network = network
-        self.batches = batches
+        self.forward: Callable[[Tensor], Out] = network  # or what spreads it over workers
+        self.dataset = dataset
+        self.losses = losses
+        self.schedule = schedule
+        self.order = EpochBatches(len(dataset), schedule.batch_size, schedule.epochs, dataset.seed)
         self.optimizer = _optimizer(network, schedule)
-        self.decay = torch.optim.lr_scheduler.PolynomialLR(self.optimizer, len(batches), POWER)
+        self.decay = torch.optim.lr_scheduler.PolynomialLR(self.optimizer, len(self.order), POWER)
         self.step = 0
         self.sums: dict[str, Tensor] = {}  # of every loss since the epoch began
         self.epochs: list[dict[str, float]] = []  # what was logged of each
 
-    def loader(self, dataset: TrainingSet) -> DataLoader[Batch]:
-        """Give the batches that are still to come."""
-        self.batches.start = self.step
-        return DataLoader(
-            dataset,
-            batch_sampler=self.batches,
+    @property
+    def left(self) -> int:
+        """Number of steps that are still to come."""
+        return len(self.order) - self.step
+
+    def batches(self, share: Share | None = None) -> Iterator[Batch]:
+        """Load the batches that are still to come, or a worker's share of them."""
+        self.order.start, self.order.share = self.step, share
+        loader = DataLoader(
+            self.dataset,
+            batch_sampler=self.order,
             num_workers=loader_workers(),
             worker_init_fn=partial(_start_loader, os.getpid()),
             pin_memory=device().type == "cuda",
             # Of its own: a loader draws a number, also when a training goes on in the middle.
             generator=torch.Generator(),
         )
+        try:
+            yield from loader
+        except (ValueError, OSError, MemoryError) as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            # Without that one's traceback: the last line is `ValueError: <message>`.
+            message = str(error).rstrip().rpartition("\n")[2].partition(": ")[2]
+            raise type(error)(message) from error
 
-    def advance(
-        self, batch: Batch, losses: Callable[[Out, Batch], dict[str, Tensor]]
-    ) -> dict[str, float] | None:
+    def advance(self, batch: Batch) -> dict[str, float] | None:
         """Train on one batch; at the end of an epoch, return what is logged of it."""
-        batch = {name: values.to(device(), non_blocking=True) for name, values in batch.items()}
-        images = batch["image"].contiguous(memory_format=torch.channels_last)
-        terms = losses(self.network(images), batch)
-        loss = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        self.optimizer.step()
-        self.decay.step()
+        terms = self._descend(batch)
         self.step += 1
-        for name, value in {"total": loss, **terms}.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
-        if self.step % self.batches.steps:
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
+        if self.step % self.order.steps:
             return None
         means = {
-            f"loss/{name}": round(value / self.batches.steps, 6)
+            f"loss/{name}": round(value / self.order.steps, 6)
             for name, value in self._finite_sums().items()
         }
         rate = round(self.optimizer.param_groups[0]["lr"], 8)
@@ -136,10 +160,23 @@ class _Training:
         self.sums = {}
         return self.epochs[-1]
 
+    def _descend(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of SGD; the losses of the whole batch."""
+        batch = {name: values.to(device(), non_blocking=True) for name, values in batch.items()}
+        images = batch["image"].contiguous(memory_format=torch.channels_last)
+        terms = self.losses(self.forward(images), batch)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+        self.decay.step()
+        values = mean_over_workers(torch.stack([loss, *terms.values()]).detach())
+        return dict(zip(("total", *terms), values, strict=True))
+
     def state(self) -> dict[str, Any]:
         """Return everything that the next steps depend on."""
         self._finite_sums()  # or every later run would go on from numbers that are none
-        cuda = torch.cuda.get_rng_state_all() if device().type == "cuda" else []
+        cuda = torch.cuda.get_rng_state() if device().type == "cuda" else None
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -159,8 +196,11 @@ class _Training:
         self.decay.load_state_dict(state["decay"])
         self.sums = {name: value.to(device()) for name, value in state["sums"].items()}
         torch.set_rng_state(state["random"])
-        if state["random_cuda"] and device().type == "cuda":
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+        if device().type == "cuda":
+            if state["random_cuda"] is None:  # it was trained on a CPU until now
+                torch.cuda.manual_seed(self.step)
+            else:
+                torch.cuda.set_rng_state(state["random_cuda"])
 
     def _finite_sums(self) -> dict[str, float]:
         sums = {name: float(value) for name, value in self.sums.items()}
@@ -207,18 +247,6 @@ def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
     return torch.optim.SGD(
         groups, lr=rate, momentum=schedule.momentum, weight_decay=schedule.weight_decay
     )
-
-
-def _loaded(loader: DataLoader[Batch]) -> Iterator[Batch]:
-    """The batches. What went wrong in a loader process is raised without that one's traceback."""
-    try:
-        yield from loader
-    except (ValueError, OSError, MemoryError) as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        # The last line is `ValueError: <message>`.
-        message = str(error).rstrip().rpartition("\n")[2].partition(": ")[2]
-        raise type(error)(message) from error
 
 
 def _start_loader(parent: int, _: int) -> None:

@@ -70,7 +70,7 @@ def each(
     def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
         todo = [image for image in images if image.id not in done]
         if todo and workers() > 1:
-            from auxseg.cluster import compute  # nothing else needs Ray
+            from auxseg.cluster.images import compute  # nothing else needs Ray
 
             yield from compute(todo, work, workers())
         else:

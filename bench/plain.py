@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pydensecrf.densecrf as dense
 import torch
 import torch.nn.functional as F
 from pydensecrf.utils import unary_from_softmax
 from torch import Tensor
 
+from auxseg.crf import dense_crf
 from auxseg.dataset.augment import EpochBatches, TrainingSet
 from auxseg.dataset.index import Entry, Index
 from auxseg.images import grid_size, network_input
@@ -83,22 +83,6 @@ def fuse(cam: Floats, classes: Sequence[int], saliency: Floats, params: PseudoLa
 def segmentation_crf(image: Bytes, probabilities: Floats, kernels: CrfKernels) -> Bytes:
     """Labels after a CRF over all classes."""
     return dense_crf(image, unary_from_softmax(probabilities), kernels).argmax(0).astype(np.uint8)
-
-
-def dense_crf(image: Bytes, unary: npt.NDArray[np.floating], kernels: CrfKernels) -> Floats:
-    """Marginals (C, H, W)."""
-    height, width = image.shape[:2]
-    model = dense.DenseCRF2D(width, height, len(unary))
-    model.setUnaryEnergy(np.ascontiguousarray(unary, np.float32))
-    model.addPairwiseGaussian(sxy=kernels.gaussian_sxy, compat=kernels.gaussian_weight)
-    model.addPairwiseBilateral(
-        sxy=kernels.bilateral_sxy,
-        srgb=kernels.bilateral_srgb,
-        rgbim=np.array(image),
-        compat=kernels.bilateral_weight,
-    )
-    marginals = np.asarray(model.inference(kernels.iterations), np.float32)
-    return marginals.reshape(-1, height, width)
 
 
 def train(

@@ -24,7 +24,11 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
     index = read_index(dataset)
     seed = seed_everything(params.seed, 0)
     model = Classifier(
-        network.backbone, len(index.classes), network.freeze_batchnorm, network.output_stride
+        network.backbone,
+        len(index.classes),
+        network.freeze_batchnorm,
+        network.output_stride,
+        network.precision,
     )
     load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)

@@ -51,6 +51,7 @@ def main(
         whitening and affinity == "dual",
         dilations,
         network.output_stride,
+        network.precision,
     )
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))

@@ -4,8 +4,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers import NODES
 from project import Project, new_environment, new_project
 
 
@@ -51,3 +53,22 @@ def project(finished: tuple[Project, str], tmp_path: Path) -> Project:
 def fresh(finished: tuple[Project, str], tmp_path: Path) -> Project:
     """The project before anything has been run, free to be changed."""
     return finished[0].copy_fresh(tmp_path / "fresh")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Three hosts, as Ray sees it, of one processor each. Who removes one adds another."""
+    hosts = pytest.importorskip("ray.cluster_utils").Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    for _ in range(NODES - 1):
+        hosts.add_node(num_cpus=1)
+    yield hosts
+    hosts.shutdown()
+
+
+@pytest.fixture
+def three_workers(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work goes to a worker on each host."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    monkeypatch.setenv("AUXSEG_WORKERS", str(NODES))

@@ -1,6 +1,8 @@
 """Small datasets and parameters that several test modules share."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from auxseg.dataset.index import Entry, Index
 from auxseg.dataset.listing import Listed, index_images
 from auxseg.dataset.problems import DatasetError, Report
 from auxseg.params import Augment, CrfKernels, Dataset, SaliencyCrf, Schedule
+
+NODES = 3  # of the simulated cluster
 
 Photo = npt.NDArray[np.uint8]
 MAX_SIDE = 1024
@@ -119,3 +123,23 @@ def import_problems(lister: Lister, root: Path, params: Dataset) -> list[str]:
     with pytest.raises(DatasetError) as error:
         import_dataset(lister, root, params)
     return str(error.value).split("\n")
+
+
+class Beside(threading.Thread):
+    """Runs ``action`` in a thread while the block runs."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        super().__init__(target=action)
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.join()
+
+
+def wait_until(come: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not come():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -3,17 +3,16 @@
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import test_work
+from helpers import NODES, Beside, wait_until
 from project import Project, stages_run
 from test_work import EXPECTED, IMAGES, Image, done, fail, itself, note
 
@@ -22,28 +21,13 @@ from auxseg.scratch import Scratch
 from auxseg.work import Work, each
 
 ray = pytest.importorskip("ray")
-NODES = 3
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Three hosts, as Ray sees it, of one processor each."""
-    # The hosts have not the tests' files: what a worker needs of them is sent.
+@pytest.fixture(autouse=True, scope="module")
+def sent() -> None:
+    """The hosts have not the tests' files: what a worker needs of them is sent."""
     ray.cloudpickle.register_pickle_by_value(test_work)
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    hosts = import_module("ray.cluster_utils").Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    for _ in range(NODES - 1):
-        hosts.add_node(num_cpus=1)
-    yield hosts
-    hosts.shutdown()
-
-
-@pytest.fixture
-def workers(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    monkeypatch.setenv("AUXSEG_WORKERS", str(NODES))
 
 
 def work(task: Callable[[Path, Image], bytes], folder: Path) -> list[tuple[str, bytes]]:
@@ -61,14 +45,14 @@ def note_node(folder: Path, image: Image) -> bytes:
     return note_slowly(folder, image)
 
 
-@pytest.mark.usefixtures("workers")
+@pytest.mark.usefixtures("three_workers")
 def test_the_hosts_share_the_images_and_give_the_same(tmp_path: Path) -> None:
     assert work(note_node, tmp_path) == EXPECTED
     assert sorted(done(tmp_path)) == sorted(image.id for image in IMAGES)
     assert len(list(tmp_path.glob("?" * 56))) == NODES
 
 
-@pytest.mark.usefixtures("workers")
+@pytest.mark.usefixtures("three_workers")
 def test_an_error_is_raised_as_it_is_and_what_came_before_it_is_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^image_20: damaged$"):
         work(fail, tmp_path)
@@ -79,7 +63,7 @@ def test_an_error_is_raised_as_it_is_and_what_came_before_it_is_kept(tmp_path: P
     assert len(done(tmp_path)) == len(IMAGES) - kept
 
 
-@pytest.mark.usefixtures("workers")
+@pytest.mark.usefixtures("three_workers")
 def test_a_signal_ends_the_work_between_two_images(tmp_path: Path) -> None:
     def stop() -> None:
         wait_until(lambda: (tmp_path / "done").exists())
@@ -91,7 +75,7 @@ def test_a_signal_ends_the_work_between_two_images(tmp_path: Path) -> None:
     assert not ray.is_initialized()
 
 
-@pytest.mark.usefixtures("workers")
+@pytest.mark.usefixtures("three_workers")
 def test_a_killed_worker_and_a_lost_host_change_nothing(tmp_path: Path, cluster: Any) -> None:
     def lose() -> None:
         wait_until(lambda: (tmp_path / "done").exists() and len(done(tmp_path)) > 4)
@@ -102,10 +86,11 @@ def test_a_killed_worker_and_a_lost_host_change_nothing(tmp_path: Path, cluster:
 
     with Beside(lose):
         assert work(note_slowly, tmp_path) == EXPECTED
+    cluster.add_node(num_cpus=1)
     assert len(done(tmp_path)) < len(IMAGES) + 2 * NODES
 
 
-@pytest.mark.usefixtures("workers")
+@pytest.mark.usefixtures("three_workers")
 def test_gpus_that_the_cluster_has_not_are_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,23 +133,3 @@ def ray_processes() -> list[psutil.Process]:
         except psutil.Error:
             continue  # ended, or not ours
     return found
-
-
-class Beside(threading.Thread):
-    """Runs ``action`` in a thread while the block runs."""
-
-    def __init__(self, action: Callable[[], None]) -> None:
-        super().__init__(target=action)
-
-    def __enter__(self) -> None:
-        self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.join()
-
-
-def wait_until(come: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not come():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -145,6 +145,7 @@ def test_a_whole_published_checkpoint_becomes_a_network_folder(
         "classes": 20,
         "freeze_batchnorm": True,
         "output_stride": 8,
+        "precision": "float32",
         "affinity": "pairwise",
         "whitening": False,
         "dilations": [6, 12, 18],

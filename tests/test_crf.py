@@ -45,7 +45,7 @@ def test_classes_that_cannot_win_are_left_out_and_change_hardly_a_pixel() -> Non
     image = np.clip(halves(30) + rng.normal(0, 20, (40, 60, 3)), 0, 255).astype(np.uint8)
     refined = segmentation_crf(image, p, SEGMENTATION_CRF)
     assert [number for number in range(21) if refined[number].any()] == [0, 1, 2, 5]
-    every = crf._infer(image, unary_from_softmax(p), SEGMENTATION_CRF)
+    every = crf.dense_crf(image, unary_from_softmax(p), SEGMENTATION_CRF)
     assert (refined.argmax(0) == every.argmax(0)).mean() > 0.999
     np.testing.assert_allclose(refined, every, atol=0.01)
 

@@ -25,7 +25,9 @@ HARMLESS = {
     f"auxseg/{name}.py"
     for name in (
         "checkpoints",
-        "cluster",
+        "cluster/images",
+        "cluster/session",
+        "cluster/training",
         "interrupt",
         "locks",
         "params",

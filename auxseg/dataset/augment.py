@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, Sampler
 
 from auxseg.artifacts import read_labels, read_saliency
 from auxseg.dataset.index import Index
+from auxseg.distributed import Share
 from auxseg.images import normalise
 from auxseg.palette import IGNORE
 from auxseg.params import Augment
@@ -118,7 +119,8 @@ def _crop(layer: Bytes, top: int, left: int, crop: int, padding: Bytes) -> Bytes
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of (epoch, number) over all epochs; the order is a function of (seed, epoch).
 
-    Steps before ``start`` are left out: they were done before an interruption.
+    Steps before ``start`` are left out: they were done before an interruption. With a ``share``
+    it is only what that worker has of each batch.
     The incomplete last batch of an epoch is left out, unless it is the only one: BatchNorm needs
     batches of one size.
     """
@@ -129,6 +131,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self.epochs = epochs
         self.seed = seed
         self.start = 0
+        self.share: Share | None = None
 
     @property
     def steps(self) -> int:
@@ -144,5 +147,6 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
             order = np.random.default_rng([self.seed, epoch]).permutation(self.images).tolist()
             batches = range(0, self.steps * self.batch_size, self.batch_size)
             for start in batches[done_steps:]:
-                yield [(epoch, number) for number in order[start : start + self.batch_size]]
+                batch = [(epoch, number) for number in order[start : start + self.batch_size]]
+                yield batch if self.share is None else self.share.of(batch)
             done_steps = 0

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from auxseg.losses import Batch, classification_loss, saliency_loss, segmentation_loss
 from auxseg.networks.affinity import Affinity, CrossTaskAffinity, TaskAffinity
 from auxseg.networks.classification import Classification
-from auxseg.networks.network import Network
-from auxseg.params import AffinityMode, BackboneName, LossWeights, OutputStride
+from auxseg.networks.network import Network, computing
+from auxseg.params import AffinityMode, BackboneName, LossWeights, OutputStride, Precision
 
 # The paper's width of the task branches; a narrower backbone gets branches as narrow as itself.
 TASK_CHANNELS = 128
@@ -42,8 +42,10 @@ class TaskBranch(nn.Module):
         mode: AffinityMode,
         whitening: bool,
         dilations: Sequence[int],
+        precision: Precision,
     ) -> None:
         super().__init__()
+        self.precision = precision
         width = min(TASK_CHANNELS, inputs)
         first, second, third = dilations
         self.conv1 = nn.Conv2d(inputs, width, 3, padding=first, dilation=first)
@@ -64,11 +66,16 @@ class TaskBranch(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Affinity | None]:
         """(B, D, h, w) → initial prediction (B, outputs, h, w), and the task's affinity."""
-        task = self.relu(self.conv2(self.relu(self.conv1(features))))
+        with computing(self.precision, features.device):
+            task = self.relu(self.conv2(self.relu(self.conv1(features))))
         affinity = None
         if self.affinity is not None:
-            task, affinity = self.affinity(task)
-        return self.conv4(self.relu(self.conv3(task))), affinity
+            task, affinity = self.affinity(
+                task.to(features.dtype)
+            )  # its exponentials want all digits
+        with computing(self.precision, features.device):
+            prediction = self.conv4(self.relu(self.conv3(task)))
+        return prediction.to(features.dtype), affinity
 
 
 class AuxSegNet(Network):
@@ -83,24 +90,28 @@ class AuxSegNet(Network):
         whitening: bool,
         dilations: Sequence[int] = DILATIONS,
         output_stride: OutputStride = 8,
+        precision: Precision = "float32",
     ) -> None:
         super().__init__(
             backbone,
             classes,
             freeze_batchnorm,
             output_stride,
+            precision,
             affinity=affinity,
             whitening=whitening,
             dilations=list(dilations),
         )
         channels = self.backbone.channels
-        self.segmentation = TaskBranch(channels, classes + 1, affinity, whitening, dilations)
-        self.saliency = TaskBranch(channels, 1, affinity, whitening, dilations)
+        self.segmentation = TaskBranch(
+            channels, classes + 1, affinity, whitening, dilations, precision
+        )
+        self.saliency = TaskBranch(channels, 1, affinity, whitening, dilations, precision)
         self.cross_task = None if affinity == "none" else CrossTaskAffinity(dual=affinity == "dual")
 
     def forward(self, images: Tensor) -> Outputs:
         """Normalised images (B, 3, H, W) → all outputs."""
-        features = self.backbone(images)
+        features = self.features(images)
         classification = self.classification(features)
         segmentation, segmentation_affinity = self.segmentation(features)
         saliency, saliency_affinity = self.saliency(features)

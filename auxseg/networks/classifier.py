@@ -12,7 +12,7 @@ class Classifier(Network):
 
     def forward(self, images: Tensor) -> Classification:
         """Normalised images (B, 3, H, W) → logits (B, K) and maps (B, K, h, w)."""
-        out: Classification = self.classification(self.backbone(images))
+        out: Classification = self.classification(self.features(images))
         return out
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from auxseg.artifacts import new_file, read_file
 from auxseg.networks.backbones import build_backbone
 from auxseg.networks.classification import ClassificationHead
-from auxseg.params import BackboneName, OutputStride
+from auxseg.params import BackboneName, OutputStride, Precision
 from auxseg.runtime import device
 
 FILE = "network.safetensors"
@@ -34,6 +35,7 @@ class Network(nn.Module):
         classes: int,
         freeze_batchnorm: bool,
         output_stride: OutputStride = 8,
+        precision: Precision = "float32",
         **more: str | bool | list[int],
     ) -> None:
         super().__init__()
@@ -42,18 +44,33 @@ class Network(nn.Module):
             "classes": classes,
             "freeze_batchnorm": freeze_batchnorm,
             "output_stride": output_stride,
+            "precision": precision,
             **more,
         }
         self.stride = output_stride
+        self.precision = precision
         self.backbone = build_backbone(
             backbone, freeze_batchnorm=freeze_batchnorm, output_stride=output_stride
         )
         self.classification = ClassificationHead(self.backbone.channels, classes)
 
+    def features(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) → features (B, D, h, w), both of one type."""
+        with computing(self.precision, images.device):
+            features: Tensor = self.backbone(images)
+        return features.to(images.dtype)
+
     def activation(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) → class activation maps (B, K, h, w), signed."""
-        cam: Tensor = self.classification(self.backbone(images)).cam
+        cam: Tensor = self.classification(self.features(images)).cam
         return cam
+
+
+def computing(precision: Precision, place: torch.device) -> AbstractContextManager[None]:
+    """Have the block's convolutions compute in ``precision``; weights stay float32."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(place.type, torch.bfloat16)
 
 
 N = TypeVar("N", bound=Network)
