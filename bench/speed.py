@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL.Image import open as open_image
 from rich.console import Console
 from rich.table import Table
 from safetensors.numpy import load
@@ -54,13 +54,15 @@ from auxseg.pixels import resize_labels, to_probabilities
 from auxseg.runtime import device
 from auxseg.scratch import Scratch
 from auxseg.training import fit
-from auxseg.work import Work, each
+from auxseg.work import Image, Work, each
 from bench import plain
 from bench.growth import SIZES, growth
 from stages import cam, crf, crf_saliency, pseudo_labels, refine
 
 REPEATS = 3
 IMAGES = 100
+# The same photographs so many times over: what a stage costs beyond the start of its processes.
+TIMES = 4
 STEPS = 12
 SIDES = (256, 512, 1024, 1536)
 ROUND = Path("data/rounds/1")
@@ -75,6 +77,29 @@ class Case:
     plain: Callable[[], Any]
     ours: Callable[[], Any]
     agreement: Callable[[Any, Any], str]
+
+
+@dataclass(frozen=True)
+class Again:
+    """A photograph once more."""
+
+    entry: Entry
+    number: int
+
+    @property
+    def id(self) -> str:
+        """A name of its own."""
+        return f"{self.entry.id} {self.number}"
+
+
+def again(entries: list[Entry], times: int = TIMES) -> list[Again]:
+    """All of them so many times."""
+    return [Again(entry, number) for number in range(times) for entry in entries]
+
+
+def of_entry(read: Callable[[Entry], Any], one: Again) -> Any:
+    """What is read of a photograph."""
+    return read(one.entry)
 
 
 def main() -> None:
@@ -117,7 +142,7 @@ def measure(case: Case) -> dict[str, Any]:
     }
 
 
-def kept(entries: list[Entry], work: Work[Entry, Any]) -> Iterator[tuple[str, bytes]]:
+def kept(entries: list[Image], work: Work[Image, Any]) -> Iterator[tuple[str, bytes]]:
     """The results of a per-image stage that begins with nothing."""
     with tempfile.TemporaryDirectory() as folder:
         yield from each(entries, work, Scratch(Path(folder)), "ours")
@@ -180,8 +205,9 @@ def label_update(index: Index, params: Params) -> Case:
 
 def segmentation_crf(index: Index, params: Params) -> Case:
     """(c) The CRF of the segmentation."""
-    entries, predictions = index.split("val")[:IMAGES], Shards(ROUND / "prediction")
-    work = Work(partial(crf.read, index, predictions), partial(crf.refined, params.crf))
+    entries, predictions = again(index.split("val")[:IMAGES]), Shards(ROUND / "prediction")
+    read = partial(of_entry, partial(crf.read, index, predictions))
+    work = Work(read, partial(crf.refined, params.crf))
 
     def theirs(entry: Entry) -> Labels:
         image = index.read_image(entry)
@@ -189,9 +215,9 @@ def segmentation_crf(index: Index, params: Params) -> Case:
         return plain.segmentation_crf(image, to_probabilities(logits, image.shape[:2]), params.crf)
 
     return Case(
-        "(c) segmentation CRF",
-        lambda: [theirs(entry) for entry in entries],
-        lambda: [np.asarray(Image.open(io.BytesIO(data))) for _, data in kept(entries, work)],
+        f"(c) segmentation CRF, {len(entries)} photographs",
+        lambda: [theirs(one.entry) for one in entries],
+        lambda: [np.asarray(open_image(io.BytesIO(data))) for _, data in kept(entries, work)],
         equal_pixels,
     )
 
@@ -242,18 +268,26 @@ def scores(index: Index, _: Params) -> Case:
     )
 
 
-def processes(index: Index, params: Params) -> dict[str, float]:
-    """(f) Seconds of the saliency CRF by 1, 2 and 4 processes, and by 2 workers of Ray."""
-    entries, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
+def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
+    """(f) Seconds of the saliency CRF by processes and by workers of Ray, of few and many images.
+
+    The difference is what images cost once the processes are there.
+    """
+    few, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
     read = partial(crf_saliency.read, index, Shards(ROUND / "refined"), imported)
-    work = Work(read, partial(crf_saliency.updated, params.saliency_crf))
-    seconds = {}
-    for variable, number in (("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2)):
-        os.environ[f"AUXSEG_{variable}"] = str(number)
-        start = time.perf_counter()
-        list(kept(entries, work))
-        seconds[f"{variable.lower()} {number}"] = time.perf_counter() - start
-        del os.environ[f"AUXSEG_{variable}"]
+    work = Work(partial(of_entry, read), partial(crf_saliency.updated, params.saliency_crf))
+    seconds: dict[str, dict[str, float]] = {}
+    for variable in ("PROCESSES", "WORKERS"):
+        for number in (1, 2, 4):
+            if (variable, number) == ("WORKERS", 1):  # the same as one process
+                continue
+            os.environ[f"AUXSEG_{variable}"] = str(number)
+            row = seconds[f"{variable.lower()} {number}"] = {}
+            for images in (again(few, 1), again(few)):
+                start = time.perf_counter()
+                list(kept(images, work))
+                row[str(len(images))] = time.perf_counter() - start
+            del os.environ[f"AUXSEG_{variable}"]
     return seconds
 
 

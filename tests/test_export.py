@@ -39,6 +39,20 @@ def program() -> ExportedProgram:
     return export_program(network())
 
 
+def test_a_network_of_bfloat16_is_exported_in_float32() -> None:
+    plain = network()
+    half = AuxSegNet("tiny", 3, False, "dual", True, precision="bfloat16").eval()
+    half.load_state_dict(plain.state_dict())
+    images = torch.randn(2, 3, 33, 33)
+    with torch.inference_mode():
+        before = half(images).segmentation_refined
+    assert before.dtype == torch.float32
+    expected = plain(images).segmentation_refined
+    assert not torch.equal(before, expected)
+    torch.testing.assert_close(before, expected, rtol=0.1, atol=0.1)
+    compare(plain, images, export_program(half).module()(images))
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the stage writes."""

@@ -219,3 +219,38 @@ def test_frozen_weights_stay_as_they_are(images: TrainingSet, tmp_path: Path) ->
     assert norms
     for key, value in network.state_dict().items():
         assert torch.equal(value, before[key]) == (key in norms)
+
+
+def test_a_compiled_backbone_learns_the_same(
+    images: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = schedule(epochs=2)
+    trained(images, tmp_path / "plain", plan)
+    # The compiler's front end only: what follows takes a minute.
+    compiled = []
+    compile_ = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda run: compiled.append(run) or compile_(run, backend="eager")
+    )
+    monkeypatch.setenv("AUXSEG_COMPILE", "1")
+    trained(images, tmp_path / "compiled", plan)
+    assert len(compiled) == 1
+    for name in ("plain", "compiled"):
+        assert len(curve(tmp_path / name, "loss/total")) == 2
+    assert curve(tmp_path / "compiled", "loss/total") == pytest.approx(
+        curve(tmp_path / "plain", "loss/total"), rel=1e-4
+    )
+
+
+def test_bfloat16_learns_nearly_the_same(images: TrainingSet, tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        derived = seed_everything(0, 0)
+        network = Classifier("tiny", 2, False, precision=precision)
+        dataset = TrainingSet(images.index, images.augment, derived)
+        folder, plan = tmp_path / precision, schedule(epochs=3)
+        fit(network, dataset, classifier_losses, plan, folder / "curves", "test", Scratch(folder))
+        assert {p.dtype for p in network.parameters()} == {torch.float32}
+        losses[precision] = curve(folder, "loss/total")
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
