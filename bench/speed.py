@@ -57,6 +57,7 @@ from auxseg.training import fit
 from auxseg.work import Image, Work, each
 from bench import plain
 from bench.growth import SIZES, growth
+from bench.profiles import profiles
 from stages import cam, crf, crf_saliency, pseudo_labels, refine
 
 REPEATS = 3
@@ -113,6 +114,7 @@ def main() -> None:
         "dataset": f"{len(index.split('train'))} training images, {index.format}",
         "backbone": params.network.backbone,
         "steps": rows,
+        "profiles": profiles(index, params, training_images(index, params), ROUND / "model"),
         "processes": processes(index, params),
         "memory_mb": {str(side): memory(side) for side in SIDES},
         "growth": {str(images): growth(images) for images in SIZES},
@@ -120,7 +122,7 @@ def main() -> None:
     write_json(OUT, result)
     console.print(table(rows))
     console.print_json(
-        json.dumps({key: result[key] for key in ("processes", "memory_mb", "growth")})
+        json.dumps({key: result[key] for key in ("profiles", "processes", "memory_mb", "growth")})
     )
 
 
@@ -222,12 +224,17 @@ def segmentation_crf(index: Index, params: Params) -> Case:
     )
 
 
+def training_images(index: Index, params: Params) -> TrainingSet:
+    """Those of a few steps of a round's training."""
+    labels = TrainingLabels(ROUND / "pseudo_labels", ROUND / "saliency")
+    images = TrainingSet(index, params.train.augment, 0, labels)
+    images.entries = images.entries[: STEPS * params.train.schedule.batch_size]
+    return images
+
+
 def training(index: Index, params: Params) -> Case:
     """(d) Steps of a round's training."""
-    train = params.train
-    labels = TrainingLabels(ROUND / "pseudo_labels", ROUND / "saliency")
-    images = TrainingSet(index, train.augment, 0, labels)
-    images.entries = images.entries[: STEPS * train.schedule.batch_size]
+    train, images = params.train, training_images(index, params)
     schedule = train.schedule.model_copy(update={"epochs": 1})
     batches = EpochBatches(len(images), schedule.batch_size, 1, 0)
     network = load_network(ROUND / "model", AuxSegNet)

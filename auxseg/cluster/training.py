@@ -10,8 +10,6 @@ folder. What they must share is the folder of the project, whose photographs and
 import os
 import socket
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -43,18 +41,22 @@ def train(training: Training[Any], scratch: Scratch, description: str, workers: 
         here = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
         )
+        beside = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here)
         desk = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk).remote(scratch)
-        trainer = _trainer(ray, training, desk, workers, Path(folder))
-        fitting = threading.Thread(target=_fit, args=(trainer, ray, desk), daemon=True)
-        fitting.start()
+        job = (training.network, training.dataset, training.losses, training.schedule)
+        # A worker without an image would have nothing to do.
+        most = min(workers, training.order.batch_size)
+        config = {"job": ray.put(job), "desk": desk, "folder": str(Path.cwd())}
+        # Not in a thread of this process, which could not be ended.
+        end = beside(_fit).remote(config, most, gpus_of_each(ray, workers), folder)
         try:
-            for _ in track(_steps(ray, desk, training), description, training.left, "steps"):
+            for _ in track(_steps(ray, desk, end, training), description, training.left, "steps"):
                 pass
         except Interrupted:
             ray.get(desk.stop.remote())
-            fitting.join()
+            ray.get(end)
             raise
-        fitting.join()
+        ray.get(end)
 
 
 class Desk:
@@ -113,48 +115,43 @@ class _DeskScratch(Scratch):
         return found
 
 
-def _trainer(ray: Any, training: Training[Any], desk: Any, workers: int, folder: Path) -> Any:
-    """Ray Train's trainer; its own files, which nobody needs, go to ``folder``."""
+def _fit(config: dict[str, Any], workers: int, gpus: int, folder: str) -> None:
+    """Have Ray Train do it; its own files, which nobody needs, go to ``folder``."""
     ray_train = import_module("ray.train")
-    gpus = gpus_of_each(ray, workers)
-    job = (training.network, training.dataset, training.losses, training.schedule)
-    return import_module("ray.train.torch").TorchTrainer(
+    import_module("ray.train.torch").TorchTrainer(
         _work,
-        train_loop_config={"job": ray.put(job), "desk": desk, "folder": str(Path.cwd())},
+        train_loop_config=config,
         scaling_config=ray_train.ScalingConfig(
-            # A worker without an image would have nothing to do.
-            num_workers=(1, min(workers, training.order.batch_size)),
+            num_workers=(1, workers),
             use_gpu=gpus > 0,
             resources_per_worker={"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1},
         ),
         run_config=ray_train.RunConfig(
-            storage_path=str(folder),
+            storage_path=folder,
             failure_config=ray_train.FailureConfig(max_failures=LOSSES),
             logging_config=ray_train.LoggingConfig(log_level="ERROR"),
         ),
-    )
+    ).fit()
 
 
-def _fit(trainer: Any, ray: Any, desk: Any) -> None:
-    try:
-        trainer.fit()
-    except Exception as error:  # of any kind: there is nobody else to tell it
-        if ray.is_initialized():
-            ray.get(desk.fail.remote(ChildProcessError(gave_up(error))))
-
-
-def _steps(ray: Any, desk: Any, training: Training[Any]) -> Iterator[None]:
+def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[None]:
     """Yield once for every step, when it is done."""
-    done, end = training.step, training.step + training.left
-    while done < end:
+    done, last = training.step, training.step + training.left
+    while done < last:
         stop_if_asked()
+        ended, _ = ray.wait([end], timeout=POLL)
         step, error = ray.get(desk.news.remote())
         if error is not None:
             raise error
         # After a loss some steps are done again, which is no progress.
         yield from (None for _ in range(done, step))
         done = max(done, step)
-        time.sleep(POLL)
+        if ended and done < last:
+            try:
+                ray.get(end)
+            except ray.exceptions.RayTaskError as given_up:
+                raise ChildProcessError(gave_up(given_up.cause)) from given_up
+            raise ChildProcessError("Ray ended the training early: `dvc repro` goes on from there")
 
 
 def _work(config: dict[str, Any]) -> None:

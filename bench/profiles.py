@@ -1,0 +1,76 @@
+"""Where the time of a network goes on this machine, by torch's profiler.
+
+Convolutions are the library's. What they take bounds what anything else can gain.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import default_collate
+
+from auxseg.dataset.augment import EpochBatches, TrainingSet
+from auxseg.dataset.index import Index
+from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.network import load_network, stored_network
+from auxseg.params import Params
+from auxseg.training import Training
+from stages import cam
+
+PHOTOGRAPHS = 8
+STEPS = 3
+
+
+def profiles(index: Index, params: Params, images: TrainingSet, model: Path) -> dict[str, object]:
+    """Seconds of a photograph's CAMs by one thread and of a training step, and shares of them."""
+    threads = torch.get_num_threads()
+    stored = stored_network(Path("data/rounds/0/model"), Classifier)
+    photos = [index.photograph(entry) for entry in index.split("train")[:PHOTOGRAPHS]]
+
+    def cams() -> None:
+        for photo in photos:
+            cam.maps(stored, params.cam, photo)
+
+    torch.set_num_threads(1)
+    seconds, convolutions = _measure(cams)
+    torch.set_num_threads(threads)
+    training = Training(
+        load_network(model, AuxSegNet),
+        images,
+        partial(round_losses, weights=params.train.losses),
+        params.train.schedule,
+    )
+    start = time.perf_counter()
+    keys = list(EpochBatches(len(images), params.train.schedule.batch_size, 1, 0))[:STEPS]
+    batches = [default_collate([images[key] for key in batch]) for batch in keys]
+    loading = time.perf_counter() - start
+
+    def steps() -> None:
+        for batch in batches:
+            training.advance(batch)
+
+    step_seconds, step_convolutions = _measure(steps)
+    return {
+        "cam_s": seconds / len(photos),
+        "cam_convolutions": convolutions,
+        "step_s": (step_seconds + loading) / len(batches),
+        "step_convolutions": step_convolutions * step_seconds / (step_seconds + loading),
+        "step_loading": loading / (step_seconds + loading),
+    }
+
+
+def _measure(run: Callable[[], None]) -> tuple[float, float]:
+    """Seconds, and the share of them in convolutions, of the second of two runs."""
+    run()
+    start = time.perf_counter()
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        run()
+    seconds = time.perf_counter() - start
+    convolutions = sum(
+        event.self_cpu_time_total for event in profiler.key_averages() if "convolution" in event.key
+    )
+    return seconds, convolutions / 1e6 / seconds
