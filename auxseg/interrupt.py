@@ -5,12 +5,16 @@ Nothing here can change a result: work that is not finished has none.
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import pairwise
 from types import FrameType
+
+import psutil
 
 LIMIT = 9  # seconds from the first signal to the end, whatever the work is at
 POLL = 0.5
@@ -55,34 +59,52 @@ def follow_dvc() -> None:
     """
     if "DVC_STAGE" in os.environ:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _watch(os.getppid(), partial(os.kill, os.getpid(), signal.SIGTERM))
+        _watch(_up_to_dvc(), partial(os.kill, os.getpid(), signal.SIGTERM))
 
 
 def follow_parent(parent: int) -> None:
     """For a process of a pool: leave signals to ``parent``, and never outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _watch(parent, partial(os._exit, 1))
+    _watch([parent], partial(os._exit, 1))
 
 
-def _watch(parent: int, end: Callable[[], object]) -> None:
+def _up_to_dvc() -> list[int]:
+    """The parent and, if that is a shell that waits for this command, the parent of it.
+
+    DVC has every command run by a shell. Some of them, as bash, become the last command, others, as
+    dash and fish, wait for it, and nobody tells those that DVC is gone.
+    """
+    parent = os.getppid()
+    with suppress(psutil.Error):  # it died, and will be missed
+        shell = psutil.Process(parent)
+        command = " ".join(sys.orig_argv[1:3])
+        if any(command in argument for argument in shell.cmdline()):
+            return [parent, shell.ppid()]
+    return [parent]
+
+
+def _watch(parents: list[int], end: Callable[[], object]) -> None:
     def wait() -> None:
-        while _lives(parent):
+        while _live(parents):
             time.sleep(POLL)
         end()
 
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _lives(parent: int) -> bool:
-    """Whether ``parent`` still is the parent.
+def _live(parents: list[int]) -> bool:
+    """Whether each of ``parents`` still is the parent of the one before, the first of this process.
 
-    It may have died before anyone asked for its number; who adopts then, most often is of another
-    session.
+    They may have died before anyone asked for their number; who adopts then, most often is of
+    another session.
     """
     try:
-        return os.getppid() == parent and os.getsid(parent) == os.getsid(0)
-    except ProcessLookupError:  # it died between the two
+        return all(
+            psutil.Process(child).ppid() == parent
+            for child, parent in pairwise([os.getpid(), *parents])
+        ) and os.getsid(parents[-1]) == os.getsid(0)
+    except (psutil.Error, ProcessLookupError):  # one died meanwhile
         return False
 
 

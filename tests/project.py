@@ -142,6 +142,7 @@ def new_environment(folder: Path, *first: Path) -> dict[str, str]:
     path = [*map(str, first), str(Path(sys.executable).parent), os.environ["PATH"]]
     return os.environ | {
         "PATH": os.pathsep.join(path),
+        "SHELL": "/bin/sh",  # that of the user would decide what stands between DVC and a stage
         "AUXSEG_DEVICE": "cpu",
         "AUXSEG_LOADERS": "0",
         # Processes side by side, each with threads on all cores, wait for each other all the time.

@@ -27,7 +27,7 @@ from auxseg.training import fit, seed_everything
 
 ray = pytest.importorskip("ray")
 # Five images a batch, so that three workers have 2, 2 and 1.
-EPOCHS, STEPS, BATCH = 20, 2, 5
+EPOCHS, STEPS, BATCH = 30, 2, 5
 PLAN = schedule(EPOCHS, BATCH, 0.01).model_copy(update={"momentum": 0.9})
 LOSSES = partial(
     round_losses,
@@ -128,50 +128,37 @@ def training_workers() -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.usefixtures("three_workers")
-def test_a_killed_worker_and_a_lost_host_change_nothing(
+def test_from_one_worker_to_three_with_losses_and_back_the_training_is_the_same(
     images: TrainingSet,
     alone: tuple[AuxSegNet, list[float]],
     tmp_path: Path,
     cluster: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     # Ray waits so long for a lost host, before it goes on without.
     monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "5")
-    seen = []
+    stops = [0]
 
-    def lose() -> None:
-        wait_until(lambda: step(tmp_path) > 2, 240)
-        workers = training_workers()
-        seen.append(len(workers))
-        workers[0].kill()
-        cluster.remove_node(next(iter(cluster.worker_nodes)))
-
-    with Beside(lose):
-        network = train(images, tmp_path)
-    cluster.add_node(num_cpus=1)
-    assert seen == [NODES]
-    assert_same(network, tmp_path, alone)
-
-
-def test_a_training_may_move_from_one_worker_to_two_and_back(
-    images: TrainingSet,
-    alone: tuple[AuxSegNet, list[float]],
-    tmp_path: Path,
-    cluster: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def stop(before: int) -> None:
-        wait_until(lambda: step(tmp_path) > before, 240)
+    def stop(losses: bool) -> None:
+        wait_until(lambda: step(tmp_path) > stops[-1], 240)
+        if losses:
+            workers = training_workers()
+            seen.append(len(workers))
+            workers[0].kill()
+            cluster.remove_node(next(iter(cluster.worker_nodes)))
+            before = step(tmp_path)
+            wait_until(lambda: step(tmp_path) > before, 240)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    stops = [0]
-    for workers in ("1", "2"):
-        monkeypatch.setenv("AUXSEG_WORKERS", workers)
-        with pytest.raises(Interrupted), catch_signals(), Beside(partial(stop, stops[-1])):
+    seen: list[int] = []
+    for number in (1, NODES):
+        monkeypatch.setenv("AUXSEG_WORKERS", str(number))
+        with pytest.raises(Interrupted), catch_signals(), Beside(partial(stop, number > 1)):
             train(images, tmp_path)
         stops.append(step(tmp_path))
+    cluster.add_node(num_cpus=1)
+    assert seen == [NODES]
     assert 0 < stops[1] < stops[2] < STEPS * EPOCHS
     monkeypatch.setenv("AUXSEG_WORKERS", "1")
     assert_same(train(images, tmp_path), tmp_path, alone)

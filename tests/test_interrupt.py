@@ -95,19 +95,20 @@ def test_before_the_work_begins_ctrl_c_needs_no_words() -> None:
     assert (process.returncode, errors) == (-signal.SIGINT, b"")
 
 
-def test_a_stage_ends_when_the_dvc_that_started_it_is_gone(tmp_path: Path) -> None:
+# `true` keeps a shell from becoming its command. DVC's may wait for the stage or become it.
+@pytest.mark.parametrize("shell", ["{}; true", "sh -c '{}; true'; true"])
+def test_a_stage_ends_when_the_dvc_that_started_it_is_gone(shell: str, tmp_path: Path) -> None:
     (tmp_path / "stage.py").write_text(STAGE)
-    # `true` keeps the shell from becoming the stage.
-    command = ["sh", "-c", f"{sys.executable} {tmp_path / 'stage.py'} {UNIT} 9; true"]
+    command = ["sh", "-c", shell.format(f"{sys.executable} {tmp_path / 'stage.py'} {UNIT} 9")]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_STAGE": "stage"}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as shell:
-        assert shell.stdout is not None
-        assert shell.stdout.readline() == b"0\n"
-        shell.kill()
-        shell.stdout.read()  # until the stage has closed its end, too
-    assert shell.returncode == -signal.SIGKILL
+    ) as dvc:
+        assert dvc.stdout is not None
+        assert dvc.stdout.readline() == b"0\n"
+        dvc.kill()
+        dvc.stdout.read()  # until the stage has closed its end, too
+    assert dvc.returncode == -signal.SIGKILL
 
 
 def test_the_unit_at_hand_is_finished_before_the_work_ends() -> None:

@@ -29,7 +29,7 @@ def cluster(workers: int) -> Iterator[Any]:
     variables = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("AUXSEG_") and name != SCRATCH
+        if name.startswith(("AUXSEG_", "RAY_TRAIN_")) and name != SCRATCH
     }
     before = {number: signal.getsignal(number) for number in SIGNALS}
     ray.init(

@@ -16,6 +16,8 @@ COUNTING = Path(__file__).with_name("counting")
 PROCESSES = {"AUXSEG_LOADERS": "1", "AUXSEG_PROCESSES": "2"}
 # DVC lists stages that do not depend on each other in an order that Python's hashing decides.
 SAME_ORDER = {"PYTHONHASHSEED": "0"}
+# By these DVC runs a stage: one waits for it, one becomes it.
+SHELLS = ("/bin/sh", "/bin/bash")
 POLL = 0.02
 PATIENCE = 300.0  # seconds after which something hangs
 
@@ -59,14 +61,14 @@ class Hold:
 class Attempt:
     """One `dvc repro` in a session of its own; its output is in a file."""
 
-    def __init__(self, project: Project, *arguments: str) -> None:
+    def __init__(self, project: Project, *arguments: str, shell: str = SHELLS[0]) -> None:
         self._environment = project.environment
         self._log = project.folder.with_name(f"{project.folder.name}.log")
         with self._log.open("w") as log:
             self.dvc = subprocess.Popen(
                 ["dvc", "repro", *arguments],
                 cwd=project.folder,
-                env=project.environment,
+                env=project.environment | {"SHELL": shell},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -104,10 +106,14 @@ class Attempt:
         return found
 
     def stage(self) -> psutil.Process | None:
-        """The process that DVC started for a stage, if there is one now."""
+        """The process of a stage, not the shell it may be run by, if there is one now."""
         try:
-            children = psutil.Process(self.dvc.pid).children()
-            running = [child for child in children if "stages." in " ".join(child.cmdline())]
+            below = psutil.Process(self.dvc.pid).children(recursive=True)
+            running = [
+                process
+                for process in below
+                if any(argument.startswith("stages.") for argument in process.cmdline())
+            ]
         except psutil.Error:
             return None
         return running[0] if running else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from project import LOCKS, Project
 
-from torture.attempt import PATIENCE, Attempt, units
+from torture.attempt import PATIENCE, SHELLS, Attempt, units
 
 KINDS = ("group", "dvc", "stage")
 FEW_SECONDS = 10.0  # in which a stage whose DVC was killed ends by itself
@@ -89,7 +89,7 @@ def torture(
     if a run fails for another reason.
     """
     for _ in range(kills):
-        with Attempt(project, *targets) as attempt:
+        with Attempt(project, *targets, shell=chance.choice(SHELLS)) as attempt:
             moment = chance.uniform(0, longest)
             if attempt.wait_for(moment):
                 assert attempt.dvc.returncode == 0, attempt.output

@@ -16,7 +16,17 @@ import pytest
 from project import LOCKS, Project, new_environment, new_project
 from ruamel.yaml import YAML
 
-from torture.attempt import PATIENCE, PROCESSES, SAME_ORDER, Attempt, Hold, counting_copy, units
+from auxseg.interrupt import SIGNALS
+from torture.attempt import (
+    PATIENCE,
+    PROCESSES,
+    SAME_ORDER,
+    SHELLS,
+    Attempt,
+    Hold,
+    counting_copy,
+    units,
+)
 from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 
 EPOCHS = 30
@@ -73,9 +83,9 @@ def test_killed_again_and_again_a_run_ends_with_the_same_bytes_and_hardly_any_wo
 def test_a_signal_ends_a_stage_soon_and_the_next_run_goes_on(
     tortured: Project, whole: Project
 ) -> None:
-    for part, number in enumerate((signal.SIGTERM, signal.SIGINT), 1):
+    for part, (number, shell) in enumerate(zip(SIGNALS, SHELLS, strict=True), 1):
         hold = Hold(tortured.environment, "classifier step", part * STEPS // 3)
-        with Attempt(tortured, "classifier") as attempt:
+        with Attempt(tortured, "classifier", shell=shell) as attempt:
             stage = stage_at(hold, attempt)
             stage.send_signal(number)
             wait_for_line(attempt, f"{number.name}: {GOES_ON}")
