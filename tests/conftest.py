@@ -11,8 +11,22 @@ from helpers import NODES
 from project import Project, new_environment, new_project
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cluster", action="store_true", help="have all stages work on a simulated cluster of Ray"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if config.getoption("--cluster") else []:
+        if mark := item.get_closest_marker("one_machine"):
+            item.add_marker(pytest.mark.skip(reason=f"one machine only: {mark.args[0]}"))
+
+
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """The environment of DVC, in which ``python`` answers without importing torch first."""
     folder = tmp_path_factory.mktemp("environment")
     script, place = Path(__file__).with_name("stage_server.py"), folder / "socket"
@@ -22,6 +36,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     stand_in.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     stand_in.chmod(0o755)
     environment = new_environment(folder, stand_in.parent)
+    if request.config.getoption("--cluster"):
+        environment |= workers_on(request.getfixturevalue("cluster"))
     with subprocess.Popen([sys.executable, script, place], env=environment) as server:
         try:
             while not place.exists():
@@ -70,5 +86,10 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture
 def three_workers(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work goes to a worker on each host."""
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    monkeypatch.setenv("AUXSEG_WORKERS", str(NODES))
+    for name, value in workers_on(cluster).items():
+        monkeypatch.setenv(name, value)
+
+
+def workers_on(cluster: Any) -> dict[str, str]:
+    """The environment in which stages use a worker on each host."""
+    return {"RAY_ADDRESS": cluster.address, "AUXSEG_WORKERS": str(NODES)}

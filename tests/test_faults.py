@@ -253,6 +253,7 @@ def test_no_room_for_unfinished_work_is_one_line_too(
 # A full GPU
 
 
+@pytest.mark.one_machine("only this process is patched")
 @pytest.mark.parametrize("name", ["cam", "predict@1", "refine@1"])
 def test_a_full_gpu_is_one_line(name: str, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     def forward(*_: object) -> None:
@@ -300,13 +301,14 @@ def test_the_same_stage_twice_at_once_makes_the_same_bytes_one_after_the_other(m
         subprocess.Popen(stage.cmd, cwd=made.project.folder, env=made.project.environment)
         for _ in range(2)
     ]
-    assert [process.wait(60) for process in both] == [0, 0]
+    assert [process.wait(300) for process in both] == [0, 0]
     assert made.project.files(*stage.outs) == before
 
 
 # Signals
 
 
+@pytest.mark.one_machine("its loaders are those of other processes")
 def test_a_training_with_loaders_ends_in_time_and_so_do_they(made: Made) -> None:
     params = made.project.folder / "params.yaml"
     text = params.read_bytes()
@@ -321,6 +323,7 @@ def test_a_training_with_loaders_ends_in_time_and_so_do_they(made: Made) -> None
             assert process.stderr is not None
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
             while len(loaders := children.read_text().split()) < 4:
+                assert process.poll() is None
                 time.sleep(0.05)
             time.sleep(1)
             start = time.monotonic()

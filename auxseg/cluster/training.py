@@ -85,6 +85,10 @@ class Desk:
         """Note what went wrong for good."""
         self._error = self._error or error
 
+    def failed(self) -> bool:
+        """Whether something did."""
+        return self._error is not None
+
     def news(self) -> tuple[int, Exception | None]:
         """The last step that is done, and what went wrong."""
         return self._step, self._error
@@ -142,6 +146,7 @@ def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[N
         ended, _ = ray.wait([end], timeout=POLL)
         step, error = ray.get(desk.news.remote())
         if error is not None:
+            ray.wait([end])  # or Ray would leave processes of its own
             raise error
         # After a loss some steps are done again, which is no progress.
         yield from (None for _ in range(done, step))
@@ -157,6 +162,8 @@ def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[N
 def _work(config: dict[str, Any]) -> None:
     """What each worker does."""
     ray, desk = import_module("ray"), config["desk"]
+    if ray.get(desk.failed.remote()):  # Ray starts all of them again after an error
+        return
     try:
         _enter(config["folder"])
         place = import_module("ray.train.torch").get_device()

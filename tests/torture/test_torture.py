@@ -29,6 +29,8 @@ from torture.attempt import (
 )
 from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 
+pytestmark = pytest.mark.one_machine("the work is counted in the stages' own processes")
+
 EPOCHS = 30
 WORK = {
     "demo.train_images": 32,
