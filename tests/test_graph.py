@@ -148,6 +148,7 @@ def test_a_stage_makes_the_same_bytes_again_from_what_it_declares_alone(
     assert [path for path in again if again[path] != before[path]] == []
 
 
+@pytest.mark.one_machine("a training by several workers ends with other last digits")
 def test_the_interpreter_itself_makes_the_same_bytes_as_its_stand_in(
     project: Project, tmp_path: Path
 ) -> None:

@@ -156,6 +156,7 @@ def queue(project: Project, tmp_path: Path) -> Iterator[Project]:
     project.kill()
 
 
+@pytest.mark.one_machine("how many workers a training gets beside another is chance")
 def test_experiments_side_by_side_give_what_they_give_one_after_the_other(
     finished: tuple[Project, str], queue: Project, tmp_path: Path
 ) -> None:
