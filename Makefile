@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # The pipeline calls `python`, which must be the environment's; so does DVC in a queued experiment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test torture ablation bench lock clean
+.PHONY: help repro test cluster torture ablation bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ test: $(READY) ## lint, types and tests
 	ruff check .
 	mypy
 	pytest
+
+cluster: $(READY) ## the tests with all stages on three simulated hosts, in about two hours
+	pytest --cluster --timeout 3600
 
 torture: $(READY) ## kill the pipeline 100 times, compare what it ends with
 	PYTHONPATH=tests python -m torture.run --kills 100

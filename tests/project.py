@@ -65,7 +65,6 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
         )
         return result.returncode, result.stdout
 
