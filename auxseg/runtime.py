@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 SCRATCH = "AUXSEG_SCRATCH"
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch's own, read before it allocates for the first time
 
 
 def device() -> torch.device:
@@ -62,6 +63,15 @@ def one_thread() -> None:
     threadpool_limits(1)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+
+
+def large_pages() -> None:
+    """Have torch ask the system for large pages, in this process and in those it starts.
+
+    Every map of a network is new memory on the CPU; in pages of 4 kB getting it can take longer
+    than computing it.
+    """
+    os.environ.setdefault(LARGE_PAGES, "1")
 
 
 def affinity_bytes() -> int:

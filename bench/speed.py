@@ -51,7 +51,7 @@ from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import Network, load_network, stored_network
 from auxseg.params import Params, load_params
 from auxseg.pixels import resize_labels, to_probabilities
-from auxseg.runtime import device
+from auxseg.runtime import LARGE_PAGES, device
 from auxseg.scratch import Scratch
 from auxseg.training import fit
 from auxseg.work import Image, Work, each
@@ -105,6 +105,7 @@ def of_entry(read: Callable[[Entry], Any], one: Again) -> Any:
 
 def main() -> None:
     """Run all cases in the current folder and print the tables."""
+    large_pages_for_stages_only()
     index, params = read_index(Path("data/dataset")), load_params()
     console = Console()
     cases = (cams, label_update, segmentation_crf, training, scores)
@@ -124,6 +125,16 @@ def main() -> None:
     console.print_json(
         json.dumps({key: result[key] for key in ("profiles", "processes", "memory_mb", "growth")})
     )
+
+
+def large_pages_for_stages_only() -> None:
+    """Let the plain versions have what torch has by itself; the processes of a step are a stage's.
+
+    What a step computes in this process has it neither.
+    """
+    os.environ[LARGE_PAGES] = "0"
+    torch.empty(1)  # torch reads it now
+    os.environ[LARGE_PAGES] = "1"
 
 
 def measure(case: Case) -> dict[str, Any]:
@@ -307,7 +318,7 @@ def memory(side: int) -> float:
         "from auxseg.networks.network import load_network\n"
         "from auxseg.params import Predict\n"
         "from auxseg.predict import predict\n"
-        "from auxseg.runtime import device\n"
+        "from auxseg.runtime import LARGE_PAGES, device\n"
         "network = load_network(Path(sys.argv[1]), AuxSegNet)\n"
         "image = np.zeros((int(sys.argv[2]), int(sys.argv[2]), 3), np.uint8)\n"
         "predict(network, image, Predict(scales=[1.0], mirror=True), device())\n"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from auxseg.interrupt import Interrupted, catch_signals, follow_dvc
+from auxseg.runtime import large_pages
 
 MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError)
 NO_SPACE = {
@@ -15,7 +16,9 @@ NO_SPACE = {
     errno.EFBIG: "file too large{}: see `ulimit -f`, or use another file system",
 }
 
-follow_dvc()  # here, before the stage imports torch
+# Here, before the stage imports torch.
+follow_dvc()
+large_pages()
 
 
 def run(command: Callable[..., None]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from auxseg.artifacts import new_file, write_json, write_labels
 from auxseg.dataset.photos import read_photo
 from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.network import class_names, load_network
+from auxseg.networks.network import class_names, stored_network
 from auxseg.params import load_params
 from auxseg.pixels import resize_labels
 from auxseg.plots import overlay
@@ -36,7 +36,7 @@ def main(
     params = load_params()
     predict, kernels = params.predict, params.crf
     paths = _images(photos)
-    network, names = load_network(model, AuxSegNet), class_names(model)
+    network, names = stored_network(model, AuxSegNet).network, class_names(model)
     results: list[dict[str, Any]] = []
     unreadable: list[str] = []
     for path in track(paths, "segment", len(paths)):

@@ -294,6 +294,7 @@ def test_a_stage_that_is_at_work_already_is_left_alone(
     assert made.project.files(out) == before
 
 
+@pytest.mark.one_machine("with the start of Ray the first takes longer than the second waits")
 def test_the_same_stage_twice_at_once_makes_the_same_bytes_one_after_the_other(made: Made) -> None:
     stage = STAGES["cam"]
     before = made.project.files(*stage.outs)

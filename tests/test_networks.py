@@ -20,7 +20,14 @@ from auxseg.networks.auxsegnet import AuxSegNet, Outputs
 from auxseg.networks.backbones import Backbone, build_backbone
 from auxseg.networks.classification import ClassificationHead
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.network import FILE, Network, load_network, save_network, start_from
+from auxseg.networks.network import (
+    FILE,
+    Network,
+    load_network,
+    save_network,
+    start_from,
+    stored_network,
+)
 from auxseg.networks.pretrained import fetch, load_pretrained, read_state
 from auxseg.params import AffinityMode, BackboneName, OutputStride, output_strides
 
@@ -374,6 +381,31 @@ def test_a_stored_network_comes_back_as_it_was(which: int, tmp_path: Path) -> No
             assert torch.equal(
                 loaded(image).segmentation_refined, network(image).segmentation_refined
             )
+
+
+@pytest.mark.parametrize(
+    ("backbone", "left"), [("tiny", 0), ("mobilenet_v2", 0), ("resnet18", 0), ("resnet38d", 17)]
+)
+def test_a_network_is_run_with_batchnorm_inside_the_convolutions(
+    backbone: BackboneName, left: int, tmp_path: Path
+) -> None:
+    network = Classifier(backbone, 3, False).eval()
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        for values, least in ((norm.weight, 0.5), (norm.bias, -0.2), (norm.running_var, 0.5)):
+            nn.init.uniform_(values, least, least + 1)  # type: ignore[arg-type]
+        nn.init.normal_(norm.running_mean, std=0.1)  # type: ignore[arg-type]
+    save_network(tmp_path, network)
+    stored = stored_network(tmp_path, Classifier)
+    run = stored.network
+    # Those of pre-activation blocks come before a convolution, not after it.
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in run.modules()) == left < len(norms)
+    assert pickle.dumps(stored) == pickle.dumps(stored_network(tmp_path, Classifier))
+    image = torch.randn(2, 3, 41, 33)
+    with torch.inference_mode():
+        maps = network.activation(image)
+        error = (run.activation(image) - maps).abs().max() / maps.abs().max()
+    assert error < 1e-5
 
 
 def test_a_network_is_stored_as_the_same_bytes_every_time(tmp_path: Path) -> None:

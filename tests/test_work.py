@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -224,3 +226,17 @@ def _runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_a_stage_has_torch_ask_for_large_pages_before_it_imports_it() -> None:
+    name = "THP_MEM_ALLOC_ENABLE"
+    script = f"import os, sys, stages; print(os.environ['{name}'], 'torch' in sys.modules)"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("1 False\n", "")

@@ -116,6 +116,7 @@ def all_stages_of(project: Project) -> set[str]:
     return {name for lock in locks for name in lock["stages"]}
 
 
+@pytest.mark.one_machine("a training that several workers resume ends with other last digits")
 def test_on_a_shared_disk_a_worker_goes_on_within_the_stage_of_a_killed_one(
     origin: Project, undisturbed: Project, tmp_path: Path
 ) -> None:

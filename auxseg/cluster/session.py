@@ -13,7 +13,7 @@ from typing import Any
 
 import auxseg
 from auxseg.interrupt import SIGNALS
-from auxseg.runtime import SCRATCH, worker_gpus
+from auxseg.runtime import LARGE_PAGES, SCRATCH, worker_gpus
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def cluster(workers: int) -> Iterator[Any]:
     variables = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("AUXSEG_", "RAY_TRAIN_")) and name != SCRATCH
+        if name.startswith(("AUXSEG_", "RAY_TRAIN_", LARGE_PAGES)) and name != SCRATCH
     }
     before = {number: signal.getsignal(number) for number in SIGNALS}
     ray.init(

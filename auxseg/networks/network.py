@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 
 from auxseg.artifacts import new_file, read_file
 from auxseg.networks.backbones import build_backbone
@@ -94,15 +95,27 @@ def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> N
 
 @dataclass(frozen=True)
 class StoredNetwork(Generic[N]):
-    """The file of a network of one of ``kinds``, which may be sent to where it is used."""
+    """The file of a network of one of ``kinds``, which is what is sent to other processes."""
 
     path: Path
     data: bytes = field(repr=False)
     kinds: tuple[type[N], ...]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.data, self.kinds)
+
     @cached_property
     def network(self) -> N:
-        """The network with its weights, in eval mode on the device of this process."""
+        """The network to be run on images; BatchNorm is part of the convolution before it.
+
+        That saves a fifth of the time on the CPU.
+        """
+        network = self.load()
+        network.backbone.body = fuse(network.backbone.body, inplace=True)
+        return network.to(memory_format=torch.channels_last)
+
+    def load(self) -> N:
+        """Build the network with its weights, in eval mode on the device of this process."""
         try:
             state = load(self.data)  # first: it notices what is no safetensors file
             description = _description(io.BytesIO(self.data))
@@ -126,8 +139,8 @@ def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
 
 
 def load_network(folder: Path, *kinds: type[N]) -> N:
-    """Build the network in ``folder``, one of ``kinds``, as ``StoredNetwork.network`` does."""
-    return stored_network(folder, *kinds).network
+    """Build the network in ``folder``, one of ``kinds``, as ``StoredNetwork.load`` does."""
+    return stored_network(folder, *kinds).load()
 
 
 def class_names(folder: Path) -> list[str]:
