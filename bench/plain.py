@@ -3,9 +3,7 @@
 What they compute is the same as in `stages/`; the benchmark compares the results.
 """
 
-import copy
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +23,6 @@ from auxseg.params import CamParams, CrfKernels, Params, PseudoLabelParams, Trai
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-
-
-N = TypeVar("N", bound=Network)
-
-
-def plain_network(network: N) -> N:
-    """A copy in the usual memory format."""
-    return copy.deepcopy(network).to(memory_format=torch.contiguous_format)
 
 
 @torch.no_grad()

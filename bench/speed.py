@@ -164,7 +164,7 @@ def kept(entries: list[Image], work: Work[Image, Any]) -> Iterator[tuple[str, by
 def cams(index: Index, params: Params) -> Case:
     """(a) Multi-scale CAM."""
     entries, folder = index.split("train")[:IMAGES], Path("data/rounds/0/model")
-    network = plain.plain_network(load_network(folder, Classifier))
+    network = load_network(folder, Classifier)
     stored = stored_network(folder, Classifier)
     work = Work(index.photograph, partial(cam.maps, stored, params.cam), network=True)
 
@@ -187,7 +187,7 @@ def cams(index: Index, params: Params) -> Case:
 def label_update(index: Index, params: Params) -> Case:
     """(b) Refinement, saliency CRF and fusion."""
     entries, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
-    network = plain.plain_network(load_network(ROUND / "model", AuxSegNet))
+    network = load_network(ROUND / "model", AuxSegNet)
     stored = stored_network(ROUND / "model", AuxSegNet)
 
     def ours() -> list[Labels]:
@@ -259,7 +259,7 @@ def training(index: Index, params: Params) -> Case:
 
     return Case(
         f"(d) {len(batches)} training steps",
-        lambda: plain.train(plain.plain_network(network), images, batches, train),
+        lambda: plain.train(copy.deepcopy(network), images, batches, train),
         ours,
         lambda theirs, model: f"weights differ by {weight_difference(theirs, model):.0e} at most",
     )

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from auxseg.artifacts import new_file
@@ -26,7 +25,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Gets network.pt2 and network.onnx.")],
 ) -> None:
     """Write MODEL to OUT for any batch size, height and width; refuse what computes otherwise."""
-    network = load_network(model, AuxSegNet).cpu().to(memory_format=torch.contiguous_format)
+    network = load_network(model, AuxSegNet).cpu()
     program = export_program(network)
     for name, write, outputs in (
         ("network.pt2", write_program, run_program),

@@ -102,16 +102,14 @@ class StoredNetwork(Generic[N]):
     kinds: tuple[type[N], ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.data, self.kinds)
+        return type(self), (self.path, self.data, self.kinds)  # without what was built of them
 
     @cached_property
     def network(self) -> N:
-        """The network to be run on images; BatchNorm is part of the convolution before it.
-
-        That saves a fifth of the time on the CPU.
-        """
+        """The network, made to be run: its convolutions do the work of the BatchNorm after them."""
         network = self.load()
         network.backbone.body = fuse(network.backbone.body, inplace=True)
+        # Channels last is what convolution kernels want: a fifth faster on the CPU, as is `fuse`.
         return network.to(memory_format=torch.channels_last)
 
     def load(self) -> N:
@@ -128,8 +126,7 @@ class StoredNetwork(Generic[N]):
             # torch reports mismatched weights in many lines.
             reason = " ".join(str(error).split())
             raise ValueError(f"{self.path}: cannot be loaded as {names}: {reason}") from error
-        # Channels last is what convolution kernels want: a fifth faster on the CPU.
-        return network.eval().to(device()).to(memory_format=torch.channels_last)
+        return network.eval().to(device())
 
 
 def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
