@@ -58,12 +58,12 @@ from auxseg.work import Image, Work, each
 from bench import plain
 from bench.growth import SIZES, growth
 from bench.profiles import profiles
+from bench.repeated import again, of_entry
 from stages import cam, crf, crf_saliency, pseudo_labels, refine
 
 REPEATS = 3
 IMAGES = 100
-# The same photographs so many times over: what a stage costs beyond the start of its processes.
-TIMES = 4
+TIMES = 4  # that often each, where they are few
 STEPS = 12
 SIDES = (256, 512, 1024, 1536)
 ROUND = Path("data/rounds/1")
@@ -78,29 +78,6 @@ class Case:
     plain: Callable[[], Any]
     ours: Callable[[], Any]
     agreement: Callable[[Any, Any], str]
-
-
-@dataclass(frozen=True)
-class Again:
-    """A photograph once more."""
-
-    entry: Entry
-    number: int
-
-    @property
-    def id(self) -> str:
-        """A name of its own."""
-        return f"{self.entry.id} {self.number}"
-
-
-def again(entries: list[Entry], times: int = TIMES) -> list[Again]:
-    """All of them so many times."""
-    return [Again(entry, number) for number in range(times) for entry in entries]
-
-
-def of_entry(read: Callable[[Entry], Any], one: Again) -> Any:
-    """What is read of a photograph."""
-    return read(one.entry)
 
 
 def main() -> None:
@@ -218,7 +195,7 @@ def label_update(index: Index, params: Params) -> Case:
 
 def segmentation_crf(index: Index, params: Params) -> Case:
     """(c) The CRF of the segmentation."""
-    entries, predictions = again(index.split("val")[:IMAGES]), Shards(ROUND / "prediction")
+    entries, predictions = again(index.split("val")[:IMAGES], TIMES), Shards(ROUND / "prediction")
     read = partial(of_entry, partial(crf.read, index, predictions))
     work = Work(read, partial(crf.refined, params.crf))
 
@@ -291,22 +268,27 @@ def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
 
     The difference is what images cost once the processes are there.
     """
-    few, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
+    few, imported = index.split("train")[: IMAGES // 2], Path("data/rounds/0/saliency")
     read = partial(crf_saliency.read, index, Shards(ROUND / "refined"), imported)
     work = Work(partial(of_entry, read), partial(crf_saliency.updated, params.saliency_crf))
-    seconds: dict[str, dict[str, float]] = {}
-    for variable in ("PROCESSES", "WORKERS"):
-        for number in (1, 2, 4):
-            if (variable, number) == ("WORKERS", 1):  # the same as one process
-                continue
+    # One worker of Ray is one process without it.
+    ways = [("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2), ("WORKERS", 4)]
+    cases = [(*way, times) for way in ways for times in (1, TIMES)]
+    seconds: dict[tuple[str, int, int], list[float]] = {case: [] for case in cases}
+    for _ in range(REPEATS):
+        for variable, number, times in cases:
             os.environ[f"AUXSEG_{variable}"] = str(number)
-            row = seconds[f"{variable.lower()} {number}"] = {}
-            for images in (again(few, 1), again(few)):
-                start = time.perf_counter()
-                list(kept(images, work))
-                row[str(len(images))] = time.perf_counter() - start
+            start = time.perf_counter()
+            list(kept(again(few, times), work))
+            seconds[variable, number, times].append(time.perf_counter() - start)
             del os.environ[f"AUXSEG_{variable}"]
-    return seconds
+    return {
+        f"{variable.lower()} {number}": {
+            str(times * len(few)): statistics.median(seconds[variable, number, times])
+            for times in (1, TIMES)
+        }
+        for variable, number in ways
+    }
 
 
 def memory(side: int) -> float:
