@@ -19,7 +19,7 @@ test: $(READY) ## lint, types and tests
 	mypy
 	pytest
 
-cluster: $(READY) ## the tests with all stages on three simulated hosts, in about two hours
+cluster: $(READY) ## the tests with all stages on three simulated hosts, which takes hours
 	pytest --cluster --timeout 3600
 
 torture: $(READY) ## kill the pipeline 100 times, compare what it ends with

@@ -300,7 +300,7 @@ def memory(side: int) -> float:
         "from auxseg.networks.network import load_network\n"
         "from auxseg.params import Predict\n"
         "from auxseg.predict import predict\n"
-        "from auxseg.runtime import LARGE_PAGES, device\n"
+        "from auxseg.runtime import device\n"
         "network = load_network(Path(sys.argv[1]), AuxSegNet)\n"
         "image = np.zeros((int(sys.argv[2]), int(sys.argv[2]), 3), np.uint8)\n"
         "predict(network, image, Predict(scales=[1.0], mirror=True), device())\n"

@@ -302,7 +302,7 @@ def test_the_same_stage_twice_at_once_makes_the_same_bytes_one_after_the_other(m
         subprocess.Popen(stage.cmd, cwd=made.project.folder, env=made.project.environment)
         for _ in range(2)
     ]
-    assert [process.wait(300) for process in both] == [0, 0]
+    assert [process.wait(60) for process in both] == [0, 0]
     assert made.project.files(*stage.outs) == before
 
 
