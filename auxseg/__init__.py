@@ -1,1 +1,0 @@
-"""Weakly supervised semantic segmentation from image-level labels (AuxSegNet+)."""

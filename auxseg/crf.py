@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pydensecrf.densecrf as dense
 from pydensecrf.utils import unary_from_softmax
 
+from auxseg.data.arrays import Bytes, Floats
 from auxseg.params import CrfKernels, SaliencyCrf
 
 EPSILON = 1e-8
@@ -13,12 +14,8 @@ EPSILON = 1e-8
 # time are left.
 LEAST = 0.05
 
-Floats = npt.NDArray[np.float32]
 
-
-def segmentation_crf(
-    image: npt.NDArray[np.uint8], probabilities: Floats, kernels: CrfKernels
-) -> Floats:
+def segmentation_crf(image: Bytes, probabilities: Floats, kernels: CrfKernels) -> Floats:
     """Refine class probabilities (C, H, W) along the edges of ``image`` (H, W, 3).
 
     Only classes that can win take part; the others get 0.
@@ -29,7 +26,7 @@ def segmentation_crf(
     return marginals
 
 
-def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: SaliencyCrf) -> Floats:
+def saliency_crf(image: Bytes, saliency: Floats, params: SaliencyCrf) -> Floats:
     """Refine the foreground probability (H, W); the unary is the published code's.
 
     ``-log(p + ε) / (τ · sigmoid(p))`` for p = background and foreground probability.
@@ -41,9 +38,7 @@ def saliency_crf(image: npt.NDArray[np.uint8], saliency: Floats, params: Salienc
     return foreground
 
 
-def dense_crf(
-    image: npt.NDArray[np.uint8], unary: npt.NDArray[np.floating], kernels: CrfKernels
-) -> Floats:
+def dense_crf(image: Bytes, unary: npt.NDArray[np.floating], kernels: CrfKernels) -> Floats:
     """Marginals (C, H, W) of a dense CRF with the negative log-probabilities ``unary`` (C, H·W)."""
     height, width = image.shape[:2]
     model = dense.DenseCRF2D(width, height, len(unary))

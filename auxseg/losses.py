@@ -1,22 +1,32 @@
-"""The losses of the three tasks (METHOD: the network).
+"""The losses of a round: classification, saliency and segmentation learn together.
 
-Each is a mean over the whole batch, also where several workers share it.
+METHOD: the network. Each loss is a mean over the whole batch, also where several workers share it.
 """
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from auxseg.distributed import weighted
-from auxseg.images import resize_maps
-from auxseg.palette import IGNORE
+from auxseg.auxsegnet.network import Outputs
+from auxseg.data.palette import IGNORE
+from auxseg.networks.inputs import resize_maps
+from auxseg.params import LossWeights
+from auxseg.training.classification import classification_loss
+from auxseg.training.samples import Batch
+from auxseg.training.sharing import weighted
 
-Batch = dict[str, Tensor]
 
-
-def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Multi-label soft margin; both (B, K)."""
-    mean = F.multilabel_soft_margin_loss(logits, classes)
-    return weighted(mean, mean.new_tensor(len(logits)))
+def round_losses(outputs: Outputs, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
+    """The five losses of a round, weighted. Without affinity nothing is refined: three losses."""
+    labels, salient = batch["segmentation"], batch["saliency"]
+    losses = {
+        "classification": classification_loss(outputs.classification.logits, batch["classes"]),
+        "segmentation": segmentation_loss(outputs.segmentation, labels),
+        "saliency": saliency_loss(outputs.saliency, salient),
+    }
+    if outputs.affinity is not None:
+        losses["segmentation_refined"] = segmentation_loss(outputs.segmentation_refined, labels)
+        losses["saliency_refined"] = saliency_loss(outputs.saliency_refined, salient)
+    return {name: loss * getattr(weights, name) for name, loss in losses.items()}
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:

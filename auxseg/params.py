@@ -14,7 +14,6 @@ from ruamel.yaml.error import YAMLError
 MAX_ROUNDS = 6
 
 AffinityMode = Literal["dual", "pairwise", "none"]
-BackboneName = Literal["resnet38d", "resnet18", "resnet50", "resnet101", "mobilenet_v2", "tiny"]
 OutputStride = Literal[8, 16]
 Precision = Literal["float32", "bfloat16"]
 
@@ -23,6 +22,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Name = Text  # one of a registry: auxseg/choices.py knows which
 Scales = Annotated[list[Annotated[float, Field(ge=0.1, le=4)]], Field(min_length=1)]
 
 
@@ -66,7 +67,7 @@ class Onnx(Section):
     stretched to 0..1 for each image).
     """
 
-    model: Annotated[str, Field(min_length=1)]
+    model: Text
     size: Annotated[int, Field(ge=16, le=4096)]
     divide_by: Literal["maximum", 255]
     mean: Annotated[list[Finite], Field(min_length=3, max_length=3)]
@@ -78,13 +79,11 @@ class Onnx(Section):
 class Dataset(Section):
     """Which images to use, and what the format calls the splits ``train`` and ``val``."""
 
-    format: Literal["voc", "coco", "folder"]
-    root: Annotated[str, Field(min_length=1)]
-    classes: Annotated[
-        list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=254)
-    ]
-    train: Annotated[str, Field(min_length=1)]
-    val: Annotated[str, Field(min_length=1)]
+    format: Name
+    root: Text
+    classes: Annotated[list[Text], Field(min_length=1, max_length=254)]
+    train: Text
+    val: Text
     examples: Count
     difficult: bool
     max_side: Annotated[int, Field(ge=64)]
@@ -103,25 +102,17 @@ class Dataset(Section):
 class Saliency(Section):
     """The folder or archive of imported saliency maps; ``none`` stands for no saliency at all."""
 
-    root: Annotated[str, Field(min_length=1)]
+    root: Text
 
 
 class Network(Section):
     """Backbone of the classifier and of every round's network."""
 
-    backbone: BackboneName
+    backbone: Name
     output_stride: OutputStride
-    weights: Annotated[str, Field(min_length=1)]
+    weights: Text
     freeze_batchnorm: bool
     precision: Precision
-
-    @field_validator("output_stride")
-    @classmethod
-    def _is_one_of_the_backbone(cls, stride: OutputStride, info: ValidationInfo) -> OutputStride:
-        backbone = info.data.get("backbone")
-        if backbone is not None and stride not in output_strides(backbone):
-            raise ValueError(f"{backbone} has no other than {output_strides(backbone)[0]}")
-        return stride
 
 
 class Augment(Section):
@@ -161,6 +152,7 @@ class ClassifierParams(Section):
 class CamParams(Section):
     """Multi-scale class activation maps."""
 
+    method: Name
     scales: Scales
     mirror: bool
 
@@ -261,11 +253,6 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     if lines := [f"{path}: {problem}" for problem in _crops_off_the_grid(params)]:
         raise ParamsError("\n".join(lines))
     return params
-
-
-def output_strides(backbone: BackboneName) -> tuple[OutputStride, ...]:
-    """The output strides that a backbone can have; two are built for 8 only."""
-    return (8,) if backbone in ("resnet38d", "tiny") else (8, 16)
 
 
 def _crops_off_the_grid(params: Params) -> list[str]:

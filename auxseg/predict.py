@@ -1,12 +1,10 @@
 """Predictions for photographs: what the networks say at test time, without any label."""
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from auxseg.artifacts import Arrays
-from auxseg.images import grid_size, network_input, resize_maps, unmirror
-from auxseg.networks.auxsegnet import Outputs
+from auxseg.auxsegnet.network import Outputs
+from auxseg.data.arrays import Arrays, Bytes
+from auxseg.networks.inputs import grid_size, network_input, resize_maps, unmirror
 from auxseg.networks.network import Network
 from auxseg.params import Predict
 
@@ -14,7 +12,7 @@ from auxseg.params import Predict
 @torch.inference_mode()
 def predict(
     network: Network,
-    image: npt.NDArray[np.uint8],
+    image: Bytes,
     params: Predict,
     device: torch.device,
 ) -> Arrays:

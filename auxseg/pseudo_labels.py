@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from auxseg.palette import IGNORE
+from auxseg.data.arrays import Bytes
+from auxseg.data.palette import IGNORE
 
 
 def fuse(
@@ -14,7 +15,7 @@ def fuse(
     saliency: npt.NDArray[np.floating] | None,
     cam_threshold: float,
     saliency_threshold: float,
-) -> npt.NDArray[np.uint8]:
+) -> Bytes:
     """Label every pixel where CAM and saliency agree; 255 where exactly one sees an object.
 
     ``cam`` is (P, H, W) in [0, 1], one map for each of the P present ``classes`` (numbers 0..K-1);
@@ -26,7 +27,7 @@ def fuse(
     background = np.full((1, *cam.shape[1:]), cam_threshold, cam.dtype)
     numbers = np.array([0, *(k + 1 for k in classes)], np.uint8)
     # Of equals the first wins: a threshold itself is background.
-    labels: npt.NDArray[np.uint8] = numbers[np.concatenate([background, cam]).argmax(0)]
+    labels: Bytes = numbers[np.concatenate([background, cam]).argmax(0)]
     if saliency is None:
         return labels
     return np.where((labels > 0) ^ (saliency > saliency_threshold), IGNORE, labels).astype(np.uint8)

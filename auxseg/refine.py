@@ -1,20 +1,19 @@
 """What a round's network says about its training images: refined CAM and saliency."""
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from auxseg.cam import multi_scale_cam
-from auxseg.images import network_input
-from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.cam import multi_scale
+from auxseg.data.arrays import Bytes
+from auxseg.networks.inputs import network_input
 from auxseg.params import CamParams
 
 
 @torch.inference_mode()
 def refine(
     network: AuxSegNet,
-    image: npt.NDArray[np.uint8],
+    image: Bytes,
     params: CamParams,
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
@@ -24,7 +23,7 @@ def refine(
     both on the grid of scale 1. Without affinity the CAM stays as it is.
     """
     stride = network.stride
-    cam = multi_scale_cam(network.activation, image, stride, params.scales, params.mirror, device)
+    cam = multi_scale.cam(network, image, params, device)
     outputs = network(network_input(image, stride, 1, mirror=False).to(device))
     if outputs.affinity is not None:
         # Only the pairwise map: the unary one gives every position the same.

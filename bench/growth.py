@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from auxseg.artifacts import encode_labels, new_folder, write_files
-from auxseg.scratch import unfinished
-from auxseg.work import Work, each
+from auxseg.data.files import new_folder
+from auxseg.data.maps import encode_labels, write_files
+from auxseg.work.images import each
+from auxseg.work.job import Job
+from auxseg.work.scratch import unfinished
 
 SIZES = (100, 1_000, 10_000, 100_000)
 DVC_YAML = """\
@@ -78,7 +80,7 @@ def main(images: int, out: Path) -> None:
     start = time.perf_counter()
     ids = [Image(f"{number:06d}") for number in range(images)]
     with unfinished(params=images) as scratch, new_folder(out) as folder:
-        write_files(folder, each(ids, Work(read, labels), scratch, "labels"))
+        write_files(folder, each(ids, Job(read, labels), scratch, "labels"))
     print(f"stage: {time.perf_counter() - start:.2f} s")
 
 

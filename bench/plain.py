@@ -6,23 +6,21 @@ What they compute is the same as in `stages/`; the benchmark compares the result
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from pydensecrf.utils import unary_from_softmax
 from torch import Tensor
 
+from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.crf import dense_crf
-from auxseg.dataset.augment import EpochBatches, TrainingSet
-from auxseg.dataset.index import Entry, Index
-from auxseg.images import grid_size, network_input
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.data.arrays import Bytes, Counts, Floats
+from auxseg.data.index import Entry, Index
+from auxseg.data.palette import IGNORE
+from auxseg.losses import round_losses
+from auxseg.networks.inputs import grid_size, network_input
 from auxseg.networks.network import Network
-from auxseg.palette import IGNORE
 from auxseg.params import CamParams, CrfKernels, Params, PseudoLabelParams, TrainParams
-
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from auxseg.training.samples import EpochBatches, TrainingSet
 
 
 @torch.no_grad()
@@ -98,7 +96,7 @@ def train(
     return network
 
 
-def counts(truth: Bytes, prediction: Bytes, classes: int) -> npt.NDArray[np.int64]:
+def counts(truth: Bytes, prediction: Bytes, classes: int) -> Counts:
     """Common, true and predicted pixels (3, C) by a loop over the classes."""
     valid = truth != IGNORE
     found = np.zeros((3, classes), np.int64)

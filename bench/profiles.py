@@ -12,13 +12,14 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import default_collate
 
-from auxseg.dataset.augment import EpochBatches, TrainingSet
-from auxseg.dataset.index import Index
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.data.index import Index
+from auxseg.losses import round_losses
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.network import load_network, stored_network
+from auxseg.networks.stored import load_network, stored_network
 from auxseg.params import Params
-from auxseg.training import Training
+from auxseg.training.samples import EpochBatches, TrainingSet
+from auxseg.training.trainer import Training
 from stages import cam
 
 PHOTOGRAPHS = 8

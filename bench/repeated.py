@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from auxseg.dataset.index import Entry
+from auxseg.data.index import Entry
 
 Inputs = TypeVar("Inputs")
 

@@ -31,30 +31,29 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.numpy import load
 
-from auxseg import metrics, scoring
-from auxseg.artifacts import (
-    Arrays,
-    Shards,
-    read_grey,
-    read_labels,
-    write_files,
-    write_json,
-    write_shards,
-)
-from auxseg.cam import class_maps
-from auxseg.dataset.augment import EpochBatches, TrainingSet
-from auxseg.dataset.augment import Labels as TrainingLabels
-from auxseg.dataset.index import Entry, Index, read_index
-from auxseg.metrics import Labels
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.cam.multi_scale import class_maps
+from auxseg.data.arrays import Arrays
+from auxseg.data.files import write_json
+from auxseg.data.index import Entry, Index, read_index
+from auxseg.data.maps import read_grey, read_labels, write_files
+from auxseg.data.pixels import resize_labels, to_probabilities
+from auxseg.data.shards import Shards, write_shards
+from auxseg.losses import round_losses
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.network import Network, load_network, stored_network
+from auxseg.networks.network import Network
+from auxseg.networks.stored import load_network, stored_network
 from auxseg.params import Params, load_params
-from auxseg.pixels import resize_labels, to_probabilities
-from auxseg.runtime import LARGE_PAGES, device
-from auxseg.scratch import Scratch
-from auxseg.training import fit
-from auxseg.work import Image, Work, each
+from auxseg.scoring import metrics
+from auxseg.scoring import rounds as scoring
+from auxseg.scoring.metrics import Labels
+from auxseg.system.runtime import LARGE_PAGES, device
+from auxseg.training.samples import EpochBatches, TrainingSet
+from auxseg.training.samples import Labels as TrainingLabels
+from auxseg.work.images import each
+from auxseg.work.job import Image, Job
+from auxseg.work.scratch import Scratch
+from auxseg.work.trainings import fit
 from bench import plain
 from bench.growth import SIZES, growth
 from bench.profiles import profiles
@@ -132,7 +131,7 @@ def measure(case: Case) -> dict[str, Any]:
     }
 
 
-def kept(entries: list[Image], work: Work[Image, Any]) -> Iterator[tuple[str, bytes]]:
+def kept(entries: list[Image], work: Job[Image, Any]) -> Iterator[tuple[str, bytes]]:
     """The results of a per-image stage that begins with nothing."""
     with tempfile.TemporaryDirectory() as folder:
         yield from each(entries, work, Scratch(Path(folder)), "ours")
@@ -143,7 +142,7 @@ def cams(index: Index, params: Params) -> Case:
     entries, folder = index.split("train")[:IMAGES], Path("data/rounds/0/model")
     network = load_network(folder, Classifier)
     stored = stored_network(folder, Classifier)
-    work = Work(index.photograph, partial(cam.maps, stored, params.cam), network=True)
+    work = Job(index.photograph, partial(cam.maps, stored, params.cam), network=True)
 
     def difference(theirs: list[Arrays], ours: list[bytes]) -> str:
         pairs = zip(theirs, map(load, ours), strict=True)
@@ -173,13 +172,13 @@ def label_update(index: Index, params: Params) -> Case:
             for folder in out:
                 folder.mkdir()
             task = partial(refine.maps, stored, params.cam)
-            write_shards(out[0], kept(entries, Work(index.photograph, task, network=True)))
+            write_shards(out[0], kept(entries, Job(index.photograph, task, network=True)))
             read = partial(crf_saliency.read, index, Shards(out[0]), imported)
             task = partial(crf_saliency.updated, params.saliency_crf)
-            write_files(out[1], kept(entries, Work(read, task)))
+            write_files(out[1], kept(entries, Job(read, task)))
             read = partial(pseudo_labels.read, Shards(out[0]), out[1])
             task = partial(pseudo_labels.fused, params.pseudo_labels)
-            write_files(out[2], kept(entries, Work(read, task)))
+            write_files(out[2], kept(entries, Job(read, task)))
             return [read_labels(out[2] / f"{entry.id}.png") for entry in entries]
 
     return Case(
@@ -197,7 +196,7 @@ def segmentation_crf(index: Index, params: Params) -> Case:
     """(c) The CRF of the segmentation."""
     entries, predictions = again(index.split("val")[:IMAGES], TIMES), Shards(ROUND / "prediction")
     read = partial(of_entry, partial(crf.read, index, predictions))
-    work = Work(read, partial(crf.refined, params.crf))
+    work = Job(read, partial(crf.refined, params.crf))
 
     def theirs(entry: Entry) -> Labels:
         image = index.read_image(entry)
@@ -270,7 +269,7 @@ def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
     """
     few, imported = index.split("train")[: IMAGES // 2], Path("data/rounds/0/saliency")
     read = partial(crf_saliency.read, index, Shards(ROUND / "refined"), imported)
-    work = Work(partial(of_entry, read), partial(crf_saliency.updated, params.saliency_crf))
+    work = Job(partial(of_entry, read), partial(crf_saliency.updated, params.saliency_crf))
     # One worker of Ray is one process without it.
     ways = [("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2), ("WORKERS", 4)]
     cases = [(*way, times) for way in ways for times in (1, TIMES)]

@@ -1,19 +1,22 @@
 """Train round 0's image classifier on the image-level labels."""
 
+from auxseg.system.stage import run
+
 from pathlib import Path
 
 import torch
 
-from auxseg.artifacts import new_folder
-from auxseg.dataset.augment import TrainingSet
-from auxseg.dataset.index import read_index
-from auxseg.networks.classifier import Classifier, classifier_losses
-from auxseg.networks.network import save_network
-from auxseg.networks.pretrained import load_pretrained
+from auxseg.data.index import read_index
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.network import NetworkConfig
+from auxseg.networks.stored import save_network
 from auxseg.params import load_params
-from auxseg.scratch import unfinished
-from auxseg.training import fit, seed_everything, use_deterministic_algorithms
-from stages import run
+from auxseg.training.classification import classifier_losses
+from auxseg.training.samples import TrainingSet
+from auxseg.training.trainer import seed_everything, use_deterministic_algorithms
+from auxseg.weights.pretrained import load_pretrained
+from auxseg.work.making import making
+from auxseg.work.trainings import fit
 
 
 def main(dataset: Path, weights: Path, out: Path) -> None:
@@ -23,30 +26,13 @@ def main(dataset: Path, weights: Path, out: Path) -> None:
     use_deterministic_algorithms(params.deterministic)
     index = read_index(dataset)
     seed = seed_everything(params.seed, 0)
-    model = Classifier(
-        network.backbone,
-        len(index.classes),
-        network.freeze_batchnorm,
-        network.output_stride,
-        network.precision,
-    )
+    model = Classifier(NetworkConfig.of(network, len(index.classes)))
     load_pretrained(model.backbone, weights)
     images = TrainingSet(index, classifier.augment, seed)
     used = params.seed, params.deterministic, network, classifier
-    threads = torch.get_num_threads()
-    with (
-        unfinished(dataset, weights, params=used, threads=threads) as scratch,
-        new_folder(out) as folder,
-    ):
-        fit(
-            model,
-            images,
-            classifier_losses,
-            classifier.schedule,
-            folder / "curves",
-            "classifier",
-            scratch,
-        )
+    with making(out, params=used, threads=torch.get_num_threads()) as (folder, scratch):
+        curves = folder / "curves"
+        fit(model, images, classifier_losses, classifier.schedule, curves, "classifier", scratch)
         save_network(folder, model, index.classes)
 
 

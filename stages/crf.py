@@ -1,28 +1,31 @@
 """The final segmentation: refine the last round's predictions by a dense CRF."""
 
+from auxseg.system.stage import run
+
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from auxseg.artifacts import Arrays, Shards, encode_labels, new_folder, write_files
 from auxseg.crf import segmentation_crf
-from auxseg.dataset.index import Entry, Index, Photograph, read_index
+from auxseg.data.arrays import Arrays
+from auxseg.data.index import Entry, Index, Photograph, read_index
+from auxseg.data.maps import encode_labels, write_files
+from auxseg.data.pixels import to_probabilities
+from auxseg.data.shards import Shards
 from auxseg.params import CrfKernels, load_params
-from auxseg.pixels import to_probabilities
-from auxseg.scratch import unfinished
-from auxseg.work import Work, each
-from stages import run
+from auxseg.work.images import each
+from auxseg.work.job import Job
+from auxseg.work.making import making
 
 
 def main(dataset: Path, prediction: Path, out: Path) -> None:
     """Write a label map for each predicted image of DATASET to OUT."""
     params = load_params().crf
     index = read_index(dataset)
-    entries = index.split("val") + index.examples()
-    work = Work(partial(read, index, Shards(prediction)), partial(refined, params))
-    with unfinished(dataset, prediction, params=params) as scratch, new_folder(out) as folder:
-        write_files(folder, each(entries, work, scratch, "CRF"))
+    job = Job(partial(read, index, Shards(prediction)), partial(refined, params))
+    with making(out, params=params) as (folder, scratch):
+        write_files(folder, each(index.entries, job, scratch, "CRF"))
 
 
 def read(index: Index, predictions: Shards, entry: Entry) -> tuple[Photograph, Arrays]:

@@ -1,36 +1,35 @@
 """Index the dataset: ids, splits, image-level labels, and the digest of every photograph."""
 
+from auxseg.system.stage import run
+
 import sys
 from pathlib import Path
 
-from auxseg.artifacts import new_folder, verify
-from auxseg.dataset.coco import list_coco
-from auxseg.dataset.folder import list_folder
-from auxseg.dataset.index import write_index
-from auxseg.dataset.listing import index_images
-from auxseg.dataset.problems import Report
-from auxseg.dataset.voc import list_voc
+from auxseg.data.files import new_folder, verify
+from auxseg.data.index import write_index
+from auxseg.datasets.formats import FORMATS
+from auxseg.datasets.listing import index_images
+from auxseg.datasets.problems import Report
 from auxseg.params import load_params
-from auxseg.progress import track
-from stages import run
-
-FORMATS = {"voc": list_voc, "coco": list_coco, "folder": list_folder}
+from auxseg.system.progress import track
 
 
-def main(root: Path, out: Path) -> None:
-    """Check the dataset at ROOT and write its index to OUT."""
+def main(root: Path, train: Path, val: Path) -> None:
+    """Check the dataset at ROOT, index the images to train on in TRAIN, those to predict in VAL."""
     params = load_params().dataset
     verify(root)
     report = Report()
-    listed = FORMATS[params.format](root, params, report)
+    format_ = FORMATS[params.format]
+    listed = format_.list_images(root, params, report)
     photographs = track(listed, "dataset", len(listed))
     try:
-        index = index_images(root, params, photographs, report)
+        indexes = index_images(root, params, photographs, format_.find_mask, report)
     finally:
         for line in report.warnings():
             print(f"warning: {line}", file=sys.stderr)
-    with new_folder(out) as folder:
-        write_index(folder, index)
+    for out, index in zip((train, val), indexes, strict=True):
+        with new_folder(out) as folder:
+            write_index(folder, index)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Write the built-in demo dataset in PASCAL VOC layout."""
 
+from auxseg.system.stage import run
+
 from pathlib import Path
 
-from auxseg.artifacts import new_folder
-from auxseg.dataset.demo import write_demo
+from auxseg.data.files import new_folder
+from auxseg.demo.demo import write_demo
 from auxseg.params import load_params
-from stages import run
 
 
 def main(out: Path) -> None:

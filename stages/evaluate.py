@@ -1,23 +1,24 @@
 """Metrics, tables for plots, overlays of the examples, and the summary on the terminal."""
 
+from auxseg.system.stage import run
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from auxseg.artifacts import new_file, new_folder, read_table, write_json
-from auxseg.dataset.index import read_index
-from auxseg.examples import Artifacts, draw_example
-from auxseg.report import (
+from auxseg.data.files import new_file, new_folder, read_table, write_json
+from auxseg.data.index import read_index
+from auxseg.report.examples import Artifacts, draw_example
+from auxseg.report.tables import (
     class_table,
     confusion_table,
     evaluation,
     print_summary,
     training_table,
 )
-from auxseg.scoring import confusion
-from auxseg.scratch import forget_finished
-from stages import run
+from auxseg.scoring.rounds import confusion
+from auxseg.work.scratch import forget_finished
 
 
 def main(
@@ -43,7 +44,7 @@ def main(
             table.to_csv(partial, index=False)
     artifacts = Artifacts(first, last, segmentation)
     with new_folder(out / "overlays", checksums=False) as folder:
-        for entry in index.examples():
+        for entry in index.split("train"):
             draw_example(index, entry, artifacts).save(folder / f"{entry.id}.png")
     write_json(out / "evaluation.json", values)
     forget_finished()

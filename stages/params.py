@@ -1,16 +1,18 @@
-"""Check all of params.yaml before anything else runs; the schema helps editors to do the same."""
+"""Refuse bad parameters before any work, and write their schema for editors."""
+
+from auxseg.system.stage import run
 
 from pathlib import Path
 
-from auxseg.artifacts import write_json
-from auxseg.params import Params, load_params
-from stages import run
+from auxseg.choices import check_choices, schema
+from auxseg.data.files import write_json
+from auxseg.params import load_params
 
 
 def main(out: Path) -> None:
-    """Refuse bad parameters, then write the JSON schema of good ones to OUT."""
-    load_params()
-    write_json(out, Params.model_json_schema())
+    """Check params.yaml and write its JSON schema to OUT."""
+    check_choices(load_params())
+    write_json(out, schema())
 
 
 if __name__ == "__main__":

@@ -1,33 +1,29 @@
 """Fuse CAM and saliency into pseudo labels."""
 
+from auxseg.system.stage import run
+
 from functools import partial
 from pathlib import Path
 
-from auxseg.artifacts import (
-    Arrays,
-    Bytes,
-    Shards,
-    encode_labels,
-    new_folder,
-    read_saliency,
-    write_files,
-)
-from auxseg.dataset.index import Entry, read_index
+from auxseg.data.arrays import Arrays, Bytes
+from auxseg.data.index import Entry, read_index
+from auxseg.data.maps import encode_labels, read_saliency, write_files
+from auxseg.data.pixels import to_pixels
+from auxseg.data.shards import Shards
 from auxseg.params import PseudoLabelParams, load_params
-from auxseg.pixels import to_pixels
 from auxseg.pseudo_labels import fuse
-from auxseg.scratch import unfinished
-from auxseg.work import Work, each
-from stages import run
+from auxseg.work.images import each
+from auxseg.work.job import Job
+from auxseg.work.making import making
 
 
 def main(dataset: Path, cam: Path, saliency: Path, out: Path) -> None:
     """Write a label map for each training image of DATASET from its CAM and SALIENCY to OUT."""
     params = load_params().pseudo_labels
-    entries = read_index(dataset).split("train")
-    work = Work(partial(read, Shards(cam), saliency), partial(fused, params))
-    with unfinished(dataset, cam, saliency, params=params) as scratch, new_folder(out) as folder:
-        write_files(folder, each(entries, work, scratch, "pseudo labels"))
+    entries = read_index(dataset).entries
+    job = Job(partial(read, Shards(cam), saliency), partial(fused, params))
+    with making(out, params=params) as (folder, scratch):
+        write_files(folder, each(entries, job, scratch, "pseudo labels"))
 
 
 def read(cams: Shards, saliency: Path, entry: Entry) -> tuple[Entry, Arrays, Bytes | None]:

@@ -1,31 +1,31 @@
 """Refine the CAMs of a round's network by its affinity, and read off its saliency."""
 
+from auxseg.system.stage import run
+
 from functools import partial
 from pathlib import Path
 
-from auxseg.artifacts import encode_arrays, new_folder, write_shards
-from auxseg.cam import class_maps
-from auxseg.dataset.index import Photograph, read_index
-from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.network import StoredNetwork, stored_network
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.cam.multi_scale import class_maps
+from auxseg.data.index import Photograph, read_index
+from auxseg.data.shards import encode_arrays, write_shards
+from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
 from auxseg.refine import refine
-from auxseg.runtime import device
-from auxseg.scratch import unfinished
-from auxseg.work import Work, each
-from stages import run
+from auxseg.system.runtime import device
+from auxseg.work.images import each
+from auxseg.work.job import Job
+from auxseg.work.making import making
 
 
 def main(dataset: Path, model: Path, out: Path) -> None:
     """Write refined CAMs and saliency of the training images of DATASET to OUT."""
     params = load_params().cam
     index = read_index(dataset)
-    work = Work(
-        index.photograph, partial(maps, stored_network(model, AuxSegNet), params), network=True
-    )
-    with unfinished(dataset, model, params=params) as scratch, new_folder(out) as folder:
-        images = index.split("train")
-        write_shards(folder, each(images, work, scratch, "refine"))
+    task = partial(maps, stored_network(model, AuxSegNet), params)
+    job = Job(index.photograph, task, network=True)
+    with making(out, params=params) as (folder, scratch):
+        write_shards(folder, each(index.entries, job, scratch, "refine"))
 
 
 def maps(model: StoredNetwork[AuxSegNet], params: CamParams, photo: Photograph) -> bytes:

@@ -1,23 +1,25 @@
 """Score one round against the ground truth and append it to the tables of the rounds before."""
 
+from auxseg.system.stage import run
+
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
-from auxseg.artifacts import new_folder, read_table
-from auxseg.curves import read_curves
-from auxseg.dataset.index import read_index
-from auxseg.scoring import round_row, score_round
-from stages import run
+from auxseg.data.files import new_folder, read_table
+from auxseg.data.index import read_index
+from auxseg.scoring.curves import read_curves
+from auxseg.scoring.rounds import round_row, score_round
 
 ROUNDS = "rounds.csv"
 CURVES = "training.csv"
 
 
 def main(
-    dataset: Path,
+    train: Path,
+    val: Path,
     out: Path,
     round_: Annotated[int, typer.Option("--round")],
     model: Annotated[Path, typer.Option(help="The round's network, for its training curves.")],
@@ -26,9 +28,11 @@ def main(
     prediction: Annotated[Path, typer.Option(help="Predictions of the validation images.")],
     previous: Annotated[Path | None, typer.Option(help="Scores of the round before.")] = None,
 ) -> None:
-    """Write the scores and training curves of all rounds up to this one to OUT."""
-    index = read_index(dataset)
-    scores = score_round(index, pseudo_labels, saliency, prediction)
+    """Write the scores and training curves of all rounds up to this one to OUT.
+
+    TRAIN and VAL index the training images, and the images that were predicted.
+    """
+    scores = score_round(read_index(train), read_index(val), pseudo_labels, saliency, prediction)
     rounds, curves = [round_row(round_, scores)], [read_curves(model, round_)]
     if previous is not None:
         rounds.insert(0, read_table(previous / ROUNDS))

@@ -1,12 +1,13 @@
 """Fetch a backbone's ImageNet weights from torchvision."""
 
+from auxseg.system.stage import run
+
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from auxseg.artifacts import new_file
-from auxseg.networks.pretrained import fetch
-from stages import run
+from auxseg.data.files import new_file
+from auxseg.weights.torchvision import fetch
 
 
 def main(name: str, out: Path) -> None:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from auxseg.artifacts import Arrays, encode_arrays, encode_grey, write_shards
-from auxseg.dataset.index import Entry, Index
-from auxseg.dataset.listing import Listed, index_images
-from auxseg.dataset.problems import DatasetError, Report
+from auxseg.data.arrays import Arrays
+from auxseg.data.index import Entry, Index
+from auxseg.data.maps import encode_grey
+from auxseg.data.shards import encode_arrays, write_shards
+from auxseg.datasets.listing import Listed, index_images
+from auxseg.datasets.problems import DatasetError, Report
 from auxseg.params import Augment, CrfKernels, Dataset, SaliencyCrf, Schedule
 
 NODES = 3  # of the simulated cluster

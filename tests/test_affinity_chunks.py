@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from auxseg.networks import affinity
-from auxseg.networks.affinity import PairwiseMap
-from auxseg.networks.auxsegnet import AuxSegNet, Outputs
+from auxseg.auxsegnet import affinity
+from auxseg.auxsegnet.affinity import PairwiseMap
+from auxseg.auxsegnet.network import AuxSegNet, Outputs
 from auxseg.params import AffinityMode
 
 

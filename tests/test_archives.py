@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from auxseg import archives
-from auxseg.archives import open_members
+from auxseg.saliency import archives
+from auxseg.saliency.archives import open_members
 
 KINDS = ["folder", "maps.zip", "maps.tar", "maps.tar.gz", "maps.tgz", "MAPS.ZIP", "MAPS.TGZ"]
 ARCHIVES = KINDS[1:5]

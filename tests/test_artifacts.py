@@ -13,19 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from auxseg.artifacts import (
-    CHECKSUMS,
-    SHARD_SIZE,
-    Arrays,
-    Shards,
-    new_file,
-    new_folder,
-    read_grey,
-    read_labels,
-    write_json,
-    write_labels,
-)
-from auxseg.palette import voc_palette
+from auxseg.data.arrays import Arrays
+from auxseg.data.files import CHECKSUMS, new_file, new_folder, write_json
+from auxseg.data.maps import read_grey, read_labels, write_labels
+from auxseg.data.palette import voc_palette
+from auxseg.data.shards import SHARD_SIZE, Shards
 
 per_example_files = settings(
     max_examples=25,
@@ -152,7 +144,7 @@ def test_what_a_killed_process_left_behind_does_not_get_into_the_next_folder(
 def test_two_processes_cannot_write_the_same_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auxseg.locks.WAIT", 0.2)
+    monkeypatch.setattr("auxseg.system.locks.WAIT", 0.2)
     with new_folder(tmp_path / "out") as folder:
         refused = pytest.raises(BlockingIOError, match=rf"out is .*process {os.getpid()}")
         with refused, new_folder(tmp_path / "out"):

@@ -13,16 +13,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter, minimum_filter
 from torch.utils.data import DataLoader
 
-from auxseg.artifacts import write_labels
-from auxseg.dataset.augment import (
-    PADDING,
-    EpochBatches,
-    Labels,
-    Sample,
-    TrainingSet,
-    augmented,
-)
+from auxseg.data.maps import write_labels
 from auxseg.params import Augment
+from auxseg.training.samples import PADDING, EpochBatches, Labels, Sample, TrainingSet, augmented
 
 LEVELS = 40  # grey levels from one label to the next
 

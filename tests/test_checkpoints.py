@@ -15,18 +15,20 @@ import torch
 from helpers import LIVELY, make_index, noise, schedule, write_grey
 from torch import Tensor
 
-from auxseg.artifacts import write_labels
-from auxseg.checkpoints import KEPT, Checkpoints
-from auxseg.dataset.augment import Labels, Sample, TrainingSet
-from auxseg.interrupt import Interrupted, catch_signals
-from auxseg.losses import Batch
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.data.maps import write_labels
+from auxseg.losses import round_losses
 from auxseg.networks.classification import Classification
-from auxseg.networks.classifier import Classifier, classifier_losses
-from auxseg.networks.network import save_network
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.stored import save_network
 from auxseg.params import LossWeights
-from auxseg.scratch import Scratch
-from auxseg.training import fit, seed_everything
+from auxseg.system.interrupt import Interrupted, catch_signals
+from auxseg.training.classification import classifier_losses
+from auxseg.training.samples import Batch, Labels, Sample, TrainingSet
+from auxseg.training.trainer import seed_everything
+from auxseg.work.checkpoints import KEPT, Checkpoints
+from auxseg.work.scratch import Scratch
+from auxseg.work.trainings import fit
 
 EPOCHS, STEPS = 2, 4  # of an epoch
 TOTAL = EPOCHS * STEPS
@@ -45,13 +47,13 @@ def on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after each step."""
-    monkeypatch.setattr("auxseg.checkpoints.INTERVAL", 0)
+    monkeypatch.setattr("auxseg.work.checkpoints.INTERVAL", 0)
 
 
 @pytest.fixture
 def no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the one that a signal or the end asks for, and the first."""
-    monkeypatch.setattr("auxseg.checkpoints.INTERVAL", math.inf)
+    monkeypatch.setattr("auxseg.work.checkpoints.INTERVAL", math.inf)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +205,7 @@ def test_the_network_of_a_round_is_continued_as_well(tmp_path: Path) -> None:
 def test_deterministic_algorithms_are_cuda_s_matter(
     images: TrainingSet, undisturbed: Files, tmp_path: Path
 ) -> None:
-    from auxseg.training import use_deterministic_algorithms
+    from auxseg.training.trainer import use_deterministic_algorithms
 
     use_deterministic_algorithms(True)
     try:

@@ -16,9 +16,10 @@ from helpers import NODES, Beside, wait_until
 from project import Project, stages_run
 from test_work import EXPECTED, IMAGES, Image, done, fail, itself, note
 
-from auxseg.interrupt import Interrupted, catch_signals
-from auxseg.scratch import Scratch
-from auxseg.work import Work, each
+from auxseg.system.interrupt import Interrupted, catch_signals
+from auxseg.work.images import each
+from auxseg.work.job import Job
+from auxseg.work.scratch import Scratch
 
 ray = pytest.importorskip("ray")
 
@@ -31,7 +32,7 @@ def sent() -> None:
 
 
 def work(task: Callable[[Path, Image], bytes], folder: Path) -> list[tuple[str, bytes]]:
-    job = Work(itself, partial(task, folder))
+    job = Job(itself, partial(task, folder))
     return list(each(IMAGES, job, Scratch(folder / "kept"), "test"))
 
 
@@ -95,7 +96,7 @@ def test_gpus_that_the_cluster_has_not_are_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUXSEG_WORKER_GPUS", "1")
-    job = Work(itself, partial(note, tmp_path), network=True)
+    job = Job(itself, partial(note, tmp_path), network=True)
     with pytest.raises(ValueError, match=r"^AUXSEG_WORKERS = 3 with 1 GPUs each, .* has 0: lower"):
         list(each(IMAGES, job, Scratch(tmp_path / "kept"), "test"))
 

@@ -15,15 +15,17 @@ import torch
 from helpers import LIVELY, NODES, Beside, make_index, noise, schedule, wait_until, write_grey
 from torch import Tensor, nn
 
-from auxseg.artifacts import write_labels
-from auxseg.curves import read_curves
-from auxseg.dataset.augment import EpochBatches, Labels, TrainingSet
-from auxseg.distributed import Share, share_layers, shared
-from auxseg.interrupt import Interrupted, catch_signals
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.data.maps import write_labels
+from auxseg.losses import round_losses
 from auxseg.params import LossWeights
-from auxseg.scratch import Scratch
-from auxseg.training import fit, seed_everything
+from auxseg.scoring.curves import read_curves
+from auxseg.system.interrupt import Interrupted, catch_signals
+from auxseg.training.samples import EpochBatches, Labels, TrainingSet
+from auxseg.training.sharing import Share, share_layers, shared
+from auxseg.training.trainer import seed_everything
+from auxseg.work.scratch import Scratch
+from auxseg.work.trainings import fit
 
 ray = pytest.importorskip("ray")
 # Five images a batch, so that three workers have 2, 2 and 1.

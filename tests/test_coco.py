@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from auxseg.dataset.coco import list_coco
-from auxseg.dataset.index import Index
-from auxseg.dataset.instances import read_counts
+from auxseg.data.index import Index
+from auxseg.datasets.coco import list_coco
+from auxseg.datasets.instances import read_counts
 from auxseg.params import Dataset
 
 COCO = Path(__file__).parents[2] / "shared" / "real" / "COCO"

@@ -1,5 +1,7 @@
 """Published weights become ours, and what was used, ignored and missing is said."""
 
+from auxseg.system.stage import run
+
 import json
 import re
 import sys
@@ -7,16 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from stages.convert_weights import main
 from test_mxnet import listed, stored
 from torch import Tensor
 
-from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.networks.backbones import Backbone, build_backbone
-from auxseg.networks.network import load_network, save_network
-from auxseg.networks.pretrained import load_pretrained, match_backbone, read_state
-from auxseg.networks.published import published_network
-from stages import run
-from stages.convert_weights import main
+from auxseg.networks.stored import load_network, save_network
+from auxseg.use.published import published_network
+from auxseg.weights.pretrained import load_pretrained, match_backbone, read_state
 
 REFERENCE = Path(__file__).parent / "reference"
 SHAPES: dict[str, list[int]] = json.loads((REFERENCE / "auxsegnet_state.json").read_text("utf-8"))

@@ -6,9 +6,9 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from auxseg.dataset.demo import write_demo
-from auxseg.dataset.scenes import CLASSES
-from auxseg.palette import voc_palette
+from auxseg.data.palette import voc_palette
+from auxseg.demo.demo import write_demo
+from auxseg.demo.scenes import CLASSES
 
 TRAIN, VAL, MIN_SIDE, MAX_SIDE = 40, 20, 80, 110
 

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from stages.export import main
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from auxseg.export import (
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.networks.stored import save_network
+from auxseg.params import AffinityMode
+from auxseg.use.export import (
     ONNX_PACKAGES,
     OUTPUTS,
     difference,
@@ -17,10 +21,6 @@ from auxseg.export import (
     run_program,
     write_onnx,
 )
-from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.network import save_network
-from auxseg.params import AffinityMode
-from stages.export import main
 
 SIZES = [(1, 3, 33, 57), (3, 3, 50, 41)]
 
@@ -122,7 +122,7 @@ def test_not_a_number_is_a_difference() -> None:
 def test_a_missing_package_is_named_with_what_to_install(
     program: ExportedProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auxseg.export.ONNX_PACKAGES", ("torch", "no_such_package"))
+    monkeypatch.setattr("auxseg.use.export.ONNX_PACKAGES", ("torch", "no_such_package"))
     with pytest.raises(ValueError, match=r"^ONNX needs no_such_package: pip install '\.\[onnx\]'$"):
         write_onnx(tmp_path / "network.onnx", program)
 

@@ -10,9 +10,9 @@ import pytest
 from helpers import make_index, noise
 from PIL import Image
 
-from auxseg.artifacts import read_labels, write_labels
-from auxseg.dataset.index import Index, write_index
-from auxseg.palette import voc_palette
+from auxseg.data.index import Index, write_index
+from auxseg.data.maps import read_labels, write_labels
+from auxseg.data.palette import voc_palette
 from stages.export_labels import main
 
 # What JPEG keeps almost as it is.

@@ -1,5 +1,7 @@
 """Each fault of the machine ends in one clear line, and after it the same command goes on."""
 
+from auxseg.system.stage import run
+
 import json
 import os
 import re
@@ -19,11 +21,10 @@ import torch
 from project import TINY, Project, Stage, all_stages, new_project
 from test_onnx_saliency import model as onnx_model
 
-from auxseg.artifacts import new_folder
+from auxseg.data.files import new_folder
 from auxseg.networks.backbones import Backbone
 from auxseg.params import load_params
-from auxseg.scratch import ABOUT
-from stages import run
+from auxseg.work.scratch import ABOUT
 
 SCHEMA = "data/params.schema.json"
 DEMO = "data/sources/demo"
@@ -286,7 +287,7 @@ def test_a_stage_that_is_at_work_already_is_left_alone(
     stage = STAGES["cam"]
     (out,) = stage.outs
     before = made.project.files(out)
-    monkeypatch.setattr("auxseg.locks.WAIT", 0.0)
+    monkeypatch.setattr("auxseg.system.locks.WAIT", 0.0)
     with pytest.raises(KeyboardInterrupt), new_folder(made.project.folder / out):
         message = in_process(stage, made, monkeypatch)
         raise KeyboardInterrupt

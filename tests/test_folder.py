@@ -9,8 +9,8 @@ from helpers import dataset_params, import_dataset, import_problems, noise
 from PIL import Image
 from ruamel.yaml import YAML
 
-from auxseg.dataset.folder import list_folder
-from auxseg.dataset.index import read_index
+from auxseg.data.index import read_index
+from auxseg.datasets.folder import list_folder
 from auxseg.params import Dataset
 from stages import dataset as stage
 

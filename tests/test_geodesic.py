@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auxseg.geodesic import geodesic_saliency
+from auxseg.saliency.geodesic import geodesic_saliency
 
 Map = npt.NDArray[np.uint8]
 Square = tuple[Map, npt.NDArray[np.bool_]]

@@ -16,7 +16,7 @@ from project import (
     stages_run,
 )
 
-from auxseg.artifacts import CHECKSUMS
+from auxseg.data.files import CHECKSUMS
 from auxseg.params import MAX_ROUNDS
 
 STAGES = all_stages()

@@ -12,15 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from auxseg.cam import class_maps, multi_scale_cam
-from auxseg.images import (
-    grid_size,
-    network_input,
-    normalise,
-    resize_maps,
-    unmirror,
-)
-from auxseg.pixels import to_pixels
+from auxseg.cam.multi_scale import class_maps, multi_scale_cam
+from auxseg.data.pixels import to_pixels
+from auxseg.networks.inputs import grid_size, network_input, normalise, resize_maps, unmirror
 
 CPU = torch.device("cpu")
 SIZES = [(70, 93), (65, 97), (101, 64), (120, 88)]

@@ -8,7 +8,7 @@ import pytest
 from helpers import MAX_SIDE, make_index, noise
 from PIL import Image
 
-from auxseg.dataset.index import Entry, Index, read_index, write_index
+from auxseg.data.index import Entry, Index, read_index, write_index
 
 CLASSES = ("cat", "dog", "aeroplane")
 

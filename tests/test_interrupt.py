@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from auxseg.interrupt import Interrupted, catch_signals, stop_if_asked
-from auxseg.progress import track
+from auxseg.system.interrupt import Interrupted, catch_signals, stop_if_asked
+from auxseg.system.progress import track
 
 ROOT = Path(__file__).parents[1]
 UNIT = 0.05
 STAGE = """
 import sys, time
-import auxseg.interrupt
-from auxseg.progress import track
-from stages import run
+import auxseg.system.interrupt
+from auxseg.system.progress import track
+from auxseg.system.stage import run
 
 def main(unit: float, limit: int) -> None:
     auxseg.interrupt.LIMIT = limit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auxseg.locks import lock, try_lock
+from auxseg.system.locks import lock, try_lock
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ def test_a_lock_has_one_owner_at_a_time(tmp_path: Path) -> None:
 def test_whoever_waits_in_vain_is_told_by_whom_what_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auxseg.locks.WAIT", 0.0)
+    monkeypatch.setattr("auxseg.system.locks.WAIT", 0.0)
     with lock(tmp_path / "lock", "data/out"):
         message = rf"^data/out is at work in another process \(process {os.getpid()}\): wait"
         with pytest.raises(BlockingIOError, match=message), lock(tmp_path / "lock", "data/out"):
@@ -63,7 +63,7 @@ def test_a_killed_owner_has_lost_its_lock(tmp_path: Path, monkeypatch: pytest.Mo
         assert try_lock(path) is None
         owner.kill()
         owner.wait()
-    monkeypatch.setattr("auxseg.locks.WAIT", 0.0)
+    monkeypatch.setattr("auxseg.system.locks.WAIT", 0.0)
     with lock(path, "work"):
         pass
 

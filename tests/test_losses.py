@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from auxseg.losses import classification_loss, saliency_loss, segmentation_loss
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
-from auxseg.networks.classifier import Classifier, classifier_losses
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.losses import round_losses, saliency_loss, segmentation_loss
+from auxseg.networks.classifier import Classifier
 from auxseg.params import AffinityMode, LossWeights
+from auxseg.training.classification import classification_loss, classifier_losses
 
 TERMS = ("classification", "segmentation", "segmentation_refined", "saliency", "saliency_refined")
 ONES = LossWeights(**dict.fromkeys(TERMS, 1.0))

@@ -10,11 +10,11 @@ from helpers import MAX_SIDE, import_dataset
 from PIL import Image
 from test_coco import BOX, CATEGORIES, COCO, annotation, params, picture
 
-from auxseg.artifacts import write_labels
-from auxseg.dataset.coco import list_coco
-from auxseg.dataset.index import Entry, Index
-from auxseg.dataset.masks import Mask, read_mask
-from auxseg.palette import IGNORE
+from auxseg.data.index import Entry, Index
+from auxseg.data.maps import write_labels
+from auxseg.data.palette import IGNORE
+from auxseg.datasets.coco import list_coco
+from auxseg.scoring.masks import Mask, read_mask
 
 # pycocotools' own use of numpy.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

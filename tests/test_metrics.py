@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from sklearn import metrics as sk  # type: ignore[import-untyped]
 
-from auxseg.metrics import (
+from auxseg.scoring.metrics import (
     IGNORE,
     SaliencyScore,
     average_precision,

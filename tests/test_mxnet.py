@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from auxseg.networks.mxnet import read_mxnet
+from auxseg.weights.mxnet import read_mxnet
 
 REFERENCE = Path(__file__).parent / "reference"
 SAMPLE = (REFERENCE / "mxnet_sample.params").read_bytes()

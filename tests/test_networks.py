@@ -14,22 +14,17 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from auxseg.auxsegnet.affinity import Affinity, CrossTaskAffinity, PairwiseMap, TaskAffinity
+from auxseg.auxsegnet.network import AuxSegNet, Outputs
 from auxseg.networks import resnet38d
-from auxseg.networks.affinity import Affinity, CrossTaskAffinity, PairwiseMap, TaskAffinity
-from auxseg.networks.auxsegnet import AuxSegNet, Outputs
 from auxseg.networks.backbones import Backbone, build_backbone
 from auxseg.networks.classification import ClassificationHead
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.network import (
-    FILE,
-    Network,
-    load_network,
-    save_network,
-    start_from,
-    stored_network,
-)
-from auxseg.networks.pretrained import fetch, load_pretrained, read_state
+from auxseg.networks.network import Network
+from auxseg.networks.stored import FILE, load_network, save_network, start_from, stored_network
 from auxseg.params import AffinityMode, BackboneName, OutputStride, output_strides
+from auxseg.weights.pretrained import load_pretrained, read_state
+from auxseg.weights.torchvision import fetch
 
 SMALL: list[BackboneName] = ["tiny", "resnet18", "resnet50", "resnet101", "mobilenet_v2"]
 EVERY_SMALL = pytest.mark.parametrize(

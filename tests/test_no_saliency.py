@@ -14,10 +14,11 @@ import pytest
 from helpers import PLAIN, make_index, noise, write_grey
 from project import ROOT, TINY, Project, all_stages
 
-from auxseg.artifacts import Shards, read_labels, read_saliency, write_labels
-from auxseg.dataset.augment import Labels, TrainingSet
-from auxseg.dataset.index import read_index
-from auxseg.examples import Artifacts, draw_example
+from auxseg.data.index import read_index
+from auxseg.data.maps import read_labels, read_saliency, write_labels
+from auxseg.data.shards import Shards
+from auxseg.report.examples import Artifacts, draw_example
+from auxseg.training.samples import Labels, TrainingSet
 
 ROUND_0 = ["classifier", "cam", "saliency", "pseudo_labels", "predict", "score"]
 ROUND_1 = ["train@1", "refine@1", "crf@1", "pseudo_labels@1", "predict@1", "score@1"]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from helpers import noise
 
-from auxseg.onnx_saliency import OnnxSaliency
 from auxseg.params import Onnx
+from auxseg.saliency.onnx import OnnxSaliency
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx")
 pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")

@@ -15,10 +15,10 @@ import torch
 from helpers import SALIENCY_CRF, SEGMENTATION_CRF
 from torch import Tensor
 
+from auxseg.auxsegnet.network import AuxSegNet, Outputs
 from auxseg.crf import saliency_crf, segmentation_crf
-from auxseg.networks.auxsegnet import AuxSegNet, Outputs
-from auxseg.networks.published import match_published
 from auxseg.pseudo_labels import fuse
+from auxseg.use.published import match_published
 
 REFERENCE = Path(__file__).parent / "reference"
 SHAPES: dict[str, list[int]] = json.loads((REFERENCE / "auxsegnet_state.json").read_text("utf-8"))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from auxseg.dataset.photos import read_photo
+from auxseg.data.photos import read_photo
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auxseg.pixels import to_pixels, to_probabilities
+from auxseg.data.pixels import to_pixels, to_probabilities
 
 CELLS = st.integers(1, 12)
 PIXELS = st.integers(1, 90)

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from auxseg.palette import voc_palette
-from auxseg.plots import cam_overlay, colour, heat, overlay, panel
+from auxseg.data.palette import voc_palette
+from auxseg.report.plots import cam_overlay, colour, heat, overlay, panel
 
 AEROPLANE, BICYCLE = 1, 2
 RED, GREEN = [128, 0, 0], [0, 128, 0]

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from helpers import noise
 from torch import Tensor, nn
 
-from auxseg.artifacts import Arrays
-from auxseg.images import grid_size, network_input, resize_maps
-from auxseg.networks.auxsegnet import AuxSegNet, Outputs
+from auxseg.auxsegnet.network import AuxSegNet, Outputs
+from auxseg.data.arrays import Arrays
 from auxseg.networks.classification import Classification
 from auxseg.networks.classifier import Classifier
+from auxseg.networks.inputs import grid_size, network_input, resize_maps
 from auxseg.networks.network import Network
 from auxseg.params import BackboneName, OutputStride, Predict
 from auxseg.predict import predict

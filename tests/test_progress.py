@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from auxseg import progress
-from auxseg.progress import track
+from auxseg.system import progress
+from auxseg.system.progress import track
 
 LINE = re.compile(r"^(.+): (\d+)/(\d+) (\w+), (\d+\.\d) (\w+)/s, (\d+) s left$")
 

@@ -6,10 +6,10 @@ import torch
 from helpers import noise
 from torch import Tensor, nn
 
-from auxseg.cam import multi_scale_cam
-from auxseg.images import grid_size, network_input
-from auxseg.networks.affinity import Affinity, PairwiseMap
-from auxseg.networks.auxsegnet import AuxSegNet
+from auxseg.auxsegnet.affinity import Affinity, PairwiseMap
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.cam.multi_scale import multi_scale_cam
+from auxseg.networks.inputs import grid_size, network_input
 from auxseg.params import AffinityMode, CamParams
 from auxseg.refine import refine
 

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from auxseg.artifacts import write_json
-from auxseg.report import (
+from auxseg.data.files import write_json
+from auxseg.report.tables import (
     class_table,
     confusion_table,
     evaluation,
     print_summary,
     training_table,
 )
-from auxseg.scoring import round_row
+from auxseg.scoring.rounds import round_row
 
 # Rows are true classes (background, cat, dog); the last column counts pixels without a label.
 COUNTS = np.array([[8, 2, 0, 0], [1, 3, 0, 4], [0, 0, 0, 0]])

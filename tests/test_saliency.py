@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from test_archives import KINDS, pack
 
-from auxseg.saliency import SaliencyError, decode_map, import_maps
+from auxseg.saliency.imported import SaliencyError, decode_map, import_maps
 
 REAL = Path(__file__).parents[2] / "shared" / "real" / "VOC2012_saliency"
 

@@ -12,10 +12,18 @@ import pandas as pd
 import pytest
 from helpers import make_index, noise, write_arrays, write_grey
 
-from auxseg.artifacts import Shards, write_json, write_labels
-from auxseg.dataset.index import Index
-from auxseg.report import evaluation, print_summary
-from auxseg.scoring import confusion, predicted_confusion, round_row, score_round, score_saliency
+from auxseg.data.files import write_json
+from auxseg.data.index import Index
+from auxseg.data.maps import write_labels
+from auxseg.data.shards import Shards
+from auxseg.report.tables import evaluation, print_summary
+from auxseg.scoring.rounds import (
+    confusion,
+    predicted_confusion,
+    round_row,
+    score_round,
+    score_saliency,
+)
 
 LABELS = np.repeat(np.arange(3, dtype=np.uint8)[:, None], 9, 1)  # (3, 9), a row for each class
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from auxseg.artifacts import CHECKSUMS, new_folder
-from auxseg.scratch import FINISHED, LOCK, Scratch, forget_finished, leftovers, unfinished
+from auxseg.data.files import CHECKSUMS, new_folder
+from auxseg.work.scratch import FINISHED, LOCK, Scratch, forget_finished, leftovers, unfinished
 from stages.scratch import main as list_and_clean
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +111,7 @@ def test_the_folder_is_called_after_the_stage_and_holds_what_it_depends_on(root:
     Path("in").write_text("input")
     name = place(Path("in"), params={"a": 1})
     about = (root / name / "about.json").read_text()
-    for part in ("data/out", "{'a': 1}", '"in"', '"auxseg.scratch"', '"torch"'):
+    for part in ("data/out", "{'a': 1}", '"in"', '"auxseg.work.scratch"', '"torch"'):
         assert part in about
 
 
@@ -132,7 +132,7 @@ def changed_code(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def changed_library(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auxseg.scratch.version", lambda name: f"99 of {name}")
+    monkeypatch.setattr("auxseg.work.scratch.version", lambda name: f"99 of {name}")
 
 
 def changed_chunks(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """One's own photographs: label maps, overlays and COCO results of a folder or a single image."""
 
+from auxseg.system.stage import run
+
 import json
 import sys
 from pathlib import Path
@@ -9,15 +11,14 @@ import pytest
 import torch
 from helpers import SEGMENTATION_CRF, noise
 from PIL import Image
-
-from auxseg.artifacts import read_labels
-from auxseg.networks.auxsegnet import AuxSegNet
-from auxseg.networks.network import class_names, save_network
-from auxseg.params import Predict
-from auxseg.plots import overlay
-from auxseg.segment import coco_results, segment
-from stages import run
 from stages.segment import main
+
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.data.maps import read_labels
+from auxseg.networks.stored import class_names, save_network
+from auxseg.params import Predict
+from auxseg.report.plots import overlay
+from auxseg.use.segment import coco_results, segment
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 CPU = torch.device("cpu")

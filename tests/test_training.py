@@ -8,16 +8,18 @@ import pytest
 import torch
 from helpers import LIVELY, PLAIN, make_index, noise, schedule, write_grey
 
-from auxseg.artifacts import write_labels
-from auxseg.curves import read_curves
-from auxseg.dataset.augment import Labels, TrainingSet
-from auxseg.losses import Batch
-from auxseg.networks.auxsegnet import AuxSegNet, round_losses
+from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.data.maps import write_labels
+from auxseg.losses import round_losses
 from auxseg.networks.classification import Classification
-from auxseg.networks.classifier import Classifier, classifier_losses
+from auxseg.networks.classifier import Classifier
 from auxseg.params import LossWeights, Schedule
-from auxseg.scratch import Scratch
-from auxseg.training import fit, seed_everything
+from auxseg.scoring.curves import read_curves
+from auxseg.training.classification import classifier_losses
+from auxseg.training.samples import Batch, Labels, TrainingSet
+from auxseg.training.trainer import seed_everything
+from auxseg.work.scratch import Scratch
+from auxseg.work.trainings import fit
 
 WEIGHTS = LossWeights(
     classification=1.0,

@@ -8,8 +8,8 @@ import pytest
 from helpers import dataset_params, import_dataset, import_problems, noise
 from PIL import Image
 
-from auxseg.dataset.index import Index
-from auxseg.dataset.voc import list_voc
+from auxseg.data.index import Index
+from auxseg.datasets.voc import list_voc
 from auxseg.params import Dataset
 
 CLASSES = ("cat", "dog", "aeroplane")

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from helpers import make_index, noise
 
-from auxseg.interrupt import Interrupted, catch_signals
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.network import save_network, stored_network
+from auxseg.networks.stored import save_network, stored_network
 from auxseg.params import CamParams
-from auxseg.scratch import Scratch
-from auxseg.work import Work, collect, each
+from auxseg.system.interrupt import Interrupted, catch_signals
+from auxseg.work.images import collect, each
+from auxseg.work.job import Job
+from auxseg.work.scratch import Scratch
 from stages.cam import maps
 
 
@@ -76,9 +77,9 @@ def done(folder: Path) -> list[str]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other processes are begun after the first image."""
-    monkeypatch.setattr("auxseg.work.TRIAL", 0.0)
-    monkeypatch.setattr("auxseg.work.WORTH_PROCESSES", 0.0)
-    monkeypatch.setattr("auxseg.work.WORTH_NETWORKS", 0.0)
+    monkeypatch.setattr("auxseg.work.images.TRIAL", 0.0)
+    monkeypatch.setattr("auxseg.work.images.WORTH_PROCESSES", 0.0)
+    monkeypatch.setattr("auxseg.work.images.WORTH_NETWORKS", 0.0)
 
 
 def itself(image: Image) -> Image:
@@ -92,7 +93,7 @@ def work(
 ) -> list[tuple[str, bytes]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUXSEG_PROCESSES", str(processes))
-        job = Work(itself, partial(task, folder))
+        job = Job(itself, partial(task, folder))
         return list(each(IMAGES, job, Scratch(folder / "kept"), "test"))
 
 
@@ -114,7 +115,7 @@ def test_a_network_gives_the_same_bytes_in_one_process_and_in_two(
     index = make_index(tmp_path, photos, [[0, 1]] * len(photos))
     stored = stored_network(tmp_path, Classifier)
     params = CamParams(scales=[0.75, 1.0, 1.5], mirror=True)
-    work = Work(index.photograph, partial(maps, stored, params), network=True)
+    work = Job(index.photograph, partial(maps, stored, params), network=True)
     results = []
     for processes in ("1", "2"):
         monkeypatch.setenv("AUXSEG_PROCESSES", processes)
@@ -127,8 +128,8 @@ def test_a_network_gives_the_same_bytes_in_one_process_and_in_two(
 def test_short_work_is_not_worth_processes(
     trial: float, worth: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auxseg.work.TRIAL", trial)
-    monkeypatch.setattr("auxseg.work.WORTH_PROCESSES", worth)
+    monkeypatch.setattr("auxseg.work.images.TRIAL", trial)
+    monkeypatch.setattr("auxseg.work.images.WORTH_PROCESSES", worth)
     assert work(note, tmp_path, processes=8) == EXPECTED
     owners = {line.split()[1] for line in (tmp_path / "done").read_text().splitlines()}
     assert owners == {str(os.getpid())}

@@ -13,7 +13,7 @@ import pytest
 from project import LOCKS, Project, stages_run
 from ruamel.yaml import YAML
 
-from auxseg.scratch import forget_finished, leftovers, unfinished
+from auxseg.work.scratch import forget_finished, leftovers, unfinished
 
 # As the README has it, but for the length of the pause.
 WORK = """

@@ -1,1 +1,0 @@
-"""Networks: backbones, the classifier, AuxSegNet+ and its affinity modules."""

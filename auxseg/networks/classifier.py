@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from auxseg.losses import Batch, classification_loss
 from auxseg.networks.classification import Classification
 from auxseg.networks.network import Network
 
@@ -14,8 +13,3 @@ class Classifier(Network):
         """Normalised images (B, 3, H, W) → logits (B, K) and maps (B, K, h, w)."""
         out: Classification = self.classification(self.features(images))
         return out
-
-
-def classifier_losses(outputs: Classification, batch: Batch) -> dict[str, Tensor]:
-    """The classifier's only loss."""
-    return {"classification": classification_loss(outputs.logits, batch["classes"])}

@@ -8,6 +8,10 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from auxseg.networks.backbone import Body
+from auxseg.params import OutputStride
+
+CHANNELS = 4096
 FROZEN = ("conv1a",)
 
 
@@ -72,8 +76,9 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Conv2d | None:
     return nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
 
-def resnet38d() -> nn.Sequential:
+def build(_: str, output_stride: OutputStride) -> Body:
     """Build the network: (B, 3, H, W) → (B, 4096, ⌈H/8⌉, ⌈W/8⌉)."""
+    assert output_stride == 8
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv1a"] = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     plan = [
@@ -89,7 +94,7 @@ def resnet38d() -> nn.Sequential:
         for number in range(1, count):
             layers[f"{name}_{number}"] = BasicBlock(outputs, middle, outputs, 1, dilations)
     layers["b6"] = BottleneckBlock(1024, 2048, dilation=4, dropout=0.3)
-    layers["b7"] = BottleneckBlock(2048, 4096, dilation=4, dropout=0.5)
-    layers["bn7"] = nn.BatchNorm2d(4096)
+    layers["b7"] = BottleneckBlock(2048, CHANNELS, dilation=4, dropout=0.5)
+    layers["bn7"] = nn.BatchNorm2d(CHANNELS)
     layers["relu7"] = nn.ReLU()
-    return nn.Sequential(layers)
+    return Body(nn.Sequential(layers), CHANNELS, FROZEN)

@@ -4,6 +4,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from auxseg.networks.backbone import Body
+from auxseg.params import OutputStride
+
 CHANNELS = 96
 
 
@@ -30,8 +33,9 @@ class Block(nn.Module):
         return out
 
 
-def tiny() -> nn.Sequential:
+def build(_: str, output_stride: OutputStride) -> Body:
     """Build the network: (B, 3, H, W) → (B, 96, ⌈H/8⌉, ⌈W/8⌉), 0.8 M parameters."""
+    assert output_stride == 8
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["stem"] = nn.Sequential(
         nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU()
@@ -40,4 +44,4 @@ def tiny() -> nn.Sequential:
     layers["block2"] = Block(32, 64, stride=2, dilation=1)
     layers["block3"] = Block(64, CHANNELS, stride=1, dilation=2)
     layers["block4"] = Block(CHANNELS, CHANNELS, stride=1, dilation=4)
-    return nn.Sequential(layers)
+    return Body(nn.Sequential(layers), CHANNELS)

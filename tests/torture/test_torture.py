@@ -16,7 +16,7 @@ import pytest
 from project import LOCKS, Project, new_environment, new_project
 from ruamel.yaml import YAML
 
-from auxseg.interrupt import SIGNALS
+from auxseg.system.interrupt import SIGNALS
 from torture.attempt import (
     PATIENCE,
     PROCESSES,

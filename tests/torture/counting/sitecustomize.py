@@ -81,9 +81,9 @@ def count_imported(saliency):
 
 
 CHANGES = {
-    "auxseg.progress": count_steps,
-    "auxseg.work": count_images,
-    "auxseg.saliency": count_imported,
+    "auxseg.system.progress": count_steps,
+    "auxseg.work.images": count_images,
+    "auxseg.saliency.imported": count_imported,
 }
 
 

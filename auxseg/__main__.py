@@ -1,0 +1,5 @@
+"""``python -m auxseg`` is the command ``auxseg``."""
+
+from auxseg.use.commands import main
+
+main()

@@ -1,0 +1,17 @@
+"""LayerCAM (Jiang et al., TIP 2021) at the last layer: only what speaks for a class counts.
+
+LayerCAM weights every feature by the positive part of its own gradient. Below global average
+pooling and a linear layer that gradient is ``w_kd / N`` at every position, so no backward pass is
+needed; the constant 1/N goes when the maps are divided by their maximum.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from auxseg.networks.network import Network
+
+
+def activation(network: Network, images: Tensor) -> Tensor:
+    """Normalised images (B, 3, H, W) → ``Σ_d ReLU(w_kd) X_d`` (B, K, h, w)."""
+    weights = network.classification.linear.weight.relu()
+    return F.conv2d(network.features(images), weights[:, :, None, None])

@@ -1,0 +1,62 @@
+"""Which names ``params.yaml`` may hold: those of the backbones, dataset formats and CAM methods."""
+
+from collections.abc import Collection
+from typing import Any
+
+from auxseg.cam.methods import METHODS
+from auxseg.data.files import NO_FILE
+from auxseg.datasets.formats import FORMATS
+from auxseg.networks.backbones import BACKBONES
+from auxseg.params import Params, ParamsError
+
+CHOICES: dict[str, Collection[str]] = {
+    "network.backbone": BACKBONES,
+    "dataset.format": FORMATS,
+    "cam.method": METHODS,
+}
+
+PATHS = ("network.weights", "saliency.root", "onnx.model")  # that may be data/none
+
+
+def check_choices(params: Params) -> None:
+    """ParamsError, one line per problem, if a name is unknown, or a backbone lacks the stride."""
+    lines = [
+        f"params.yaml: {key} = {value!r}: {_listed(known)} is needed"
+        for key, known in CHOICES.items()
+        if (value := _value(params, key)) not in known
+    ]
+    network = params.network
+    if network.backbone in BACKBONES:
+        strides = BACKBONES[network.backbone].output_strides
+        if network.output_stride not in strides:
+            lines.append(
+                f"params.yaml: network.output_stride = {network.output_stride}: "
+                f"{network.backbone} has no other than {strides[0]}"
+            )
+    lines += [
+        f"params.yaml: {key} = 'none': data/none is needed, a file that stands for no file"
+        for key in PATHS
+        if _value(params, key) == NO_FILE
+    ]
+    if lines:
+        raise ParamsError("\n".join(lines))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of ``params.yaml``, for editors."""
+    whole = Params.model_json_schema()
+    for key, known in CHOICES.items():
+        section, name = key.split(".")
+        definition = whole["properties"][section]["$ref"].rpartition("/")[2]
+        whole["$defs"][definition]["properties"][name]["enum"] = list(known)
+    return whole
+
+
+def _value(params: Params, key: str) -> Any:
+    section, name = key.split(".")
+    return getattr(getattr(params, section), name)
+
+
+def _listed(names: Collection[str]) -> str:
+    *most, last = map(repr, names)
+    return f"{', '.join(most)} or {last}"

@@ -1,1 +1,0 @@
-"""Work on the machines of a Ray cluster. Without Ray installed, nothing here can be used."""

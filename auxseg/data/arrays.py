@@ -1,0 +1,11 @@
+"""The arrays that functions take and give."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]  # those of one image, by name

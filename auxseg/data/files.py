@@ -1,0 +1,141 @@
+"""How artifacts reach the disk, and how a damaged one is noticed.
+
+Everything is written beside its place and renamed into it, so what has its final name is whole. A
+folder also holds the checksums of its files, and whoever reads one of them compares: a damaged
+artifact is an error instead of a different result.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from auxseg.system.locks import lock
+
+NO_FILE = "none"  # name of data/none, which stands for no file where a parameter must name one
+CHECKSUMS = "auxseg.sha256"  # as `sha256sum --check` reads it
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def new_folder(path: Path, *, checksums: bool = True) -> Iterator[Path]:
+    """Give an empty folder beside ``path`` that becomes ``path`` if the block succeeds.
+
+    BlockingIOError if another process is writing ``path``.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with lock(path.with_name(f".{path.name}.lock"), str(path)):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            with _naming(path):
+                yield partial
+                if checksums:
+                    _write_checksums(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a file name beside ``path`` that becomes ``path`` if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with _naming(path):
+            yield partial
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file of an artifact; ValueError if it is not as it was written.
+
+    A file in a folder without checksums, which no stage wrote, is read as it is.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; run `dvc repro`") from None
+    folder = next((p for p in path.parents if (p / CHECKSUMS).is_file()), None)
+    if folder is not None:
+        known = _read_checksums(folder / CHECKSUMS, (folder / CHECKSUMS).stat().st_mtime_ns)
+        if known.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
+            raise ValueError(
+                f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
+                f"remove {folder} and run `dvc repro`"
+            )
+    return data
+
+
+def verify(folder: Path) -> None:
+    """Compare all files of an artifact with its checksums; ValueError names one that differs.
+
+    A folder without checksums, which no stage wrote, is taken as it is.
+    """
+    checksums = folder / CHECKSUMS
+    if checksums.is_file():
+        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns):
+            read_file(folder / name)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV file of an artifact."""
+    return pd.read_csv(io.BytesIO(read_file(path)))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` with stable key order; floats are rounded to 6 digits."""
+    with new_file(path) as partial:
+        partial.write_text(json.dumps(_rounded(value), indent=2) + "\n", "utf-8")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say of a full disk which one it is: a failed write does not tell."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _write_checksums(folder: Path) -> None:
+    lines = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
+    (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
+
+
+@lru_cache(maxsize=16)
+def _read_checksums(path: Path, _modified: int) -> dict[str, str]:
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if np.isnan(value) else round(value, 6)
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

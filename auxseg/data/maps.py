@@ -1,0 +1,81 @@
+"""Label maps and grey maps as PNG files, one an image."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from auxseg.data.arrays import Bytes
+from auxseg.data.files import read_file
+from auxseg.data.palette import voc_palette
+
+
+def encode_labels(labels: Bytes) -> bytes:
+    """Return a label map (H, W) as 8-bit PNG with the VOC palette (255 = ignore)."""
+    image = Image.fromarray(labels)
+    image.putpalette(voc_palette().tobytes())
+    return _png(image)
+
+
+def write_labels(path: Path, labels: Bytes) -> None:
+    """Write a label map as ``encode_labels`` gives it."""
+    path.write_bytes(encode_labels(labels))
+
+
+def read_labels(path: Path) -> Bytes:
+    """Read a label map as (H, W) uint8; ValueError if it is not an 8-bit PNG of label numbers."""
+    image = _open(path)
+    if image.mode not in ("P", "L"):
+        raise ValueError(f"{path}: not a label map: mode {image.mode} instead of P or L")
+    return np.asarray(image)
+
+
+def encode_grey(values: Bytes) -> bytes:
+    """Return a grey map (H, W) as 8-bit PNG."""
+    return _png(Image.fromarray(values))
+
+
+def read_grey(path: Path) -> Bytes:
+    """Read a grey map as (H, W) uint8; ValueError if it has more than 8 bits."""
+    image = _open(path)
+    if image.mode.startswith(("I", "F")):
+        # Pillow would cut everything above 255 off.
+        raise ValueError(f"{path}: mode {image.mode}; save it as an 8-bit grey image")
+    return np.asarray(image.convert("L"))
+
+
+def has_saliency(folder: Path) -> bool:
+    """Whether a folder holds saliency maps; an empty one says that the pipeline runs without."""
+    return any(folder.glob("*.png"))
+
+
+def read_saliency(folder: Path, id_: str) -> Bytes | None:
+    """Read an image's saliency map (H, W), 255 = salient; None where there is no saliency.
+
+    ValueError if the folder holds maps, but none of this image.
+    """
+    path = folder / f"{id_}.png"
+    return read_grey(path) if path.exists() or has_saliency(folder) else None
+
+
+def write_files(folder: Path, items: Iterable[tuple[str, bytes]]) -> None:
+    """Store encoded maps as ``<id>.png``."""
+    for name, data in items:
+        (folder / f"{name}.png").write_bytes(data)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(read_file(path)))
+        image.load()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: cannot be read as an image: {error}") from error
+    return image

@@ -1,1 +1,0 @@
-"""Datasets: importers, the index, and the built-in demo."""

@@ -1,0 +1,81 @@
+"""A small invented world in PASCAL VOC layout, so that everything can be tried without a download.
+
+It poses the real problem of weak supervision in miniature. An object is a large body with a small
+head. Only the head (its hue and its pattern) tells the class; all classes share the materials that
+bodies are made of. A classifier therefore finds the heads, and the bodies have to be found from
+saliency and from the affinity between pixels.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from auxseg.data.palette import voc_palette
+from auxseg.demo.scenes import CLASSES, SMALLEST, Scene, draw_scene
+
+
+def write_demo(
+    root: Path,
+    *,
+    seed: int,
+    train_images: int,
+    val_images: int,
+    min_side: int,
+    max_side: int,
+) -> None:
+    """Write the demo dataset in PASCAL VOC layout below `root`.
+
+    Image number n depends only on `seed`, n and the range of the sides (px); the train split takes
+    the first numbers, the val split the next. Masks are 8-bit palette PNGs: 0 is background, k + 1
+    is `CLASSES[k]`, and 255 (ignore) are the pixels that the outline of an object runs through.
+
+    Raises ValueError for a negative split and for sides that leave no room or no choice.
+    """
+    if min(train_images, val_images) < 0:
+        raise ValueError(f"negative split: train_images {train_images}, val_images {val_images}")
+    if not 2 * SMALLEST <= min_side < max_side:
+        raise ValueError(f"need {2 * SMALLEST} <= min_side {min_side} < max_side {max_side}")
+    folders = (
+        "JPEGImages",
+        "SegmentationClass",
+        "Annotations",
+        "ImageSets/Segmentation",
+    )
+    images, masks, annotations, splits = (root / folder for folder in folders)
+    for folder in (images, masks, annotations, splits):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    names = [f"demo_{number:05d}" for number in range(train_images + val_images)]
+    for number, name in enumerate(names):
+        scene = draw_scene(np.random.default_rng([seed, number]), min_side, max_side)
+        Image.fromarray(scene.image).save(images / f"{name}.jpg", quality=95)
+        mask = Image.fromarray(scene.mask)
+        mask.putpalette(voc_palette().tobytes())
+        mask.save(masks / f"{name}.png")
+        (annotations / f"{name}.xml").write_text(_annotation(name, scene))
+    members = {
+        "train": names[:train_images],
+        "val": names[train_images:],
+        "trainval": names,
+    }
+    for split, chosen in members.items():
+        (splits / f"{split}.txt").write_text("".join(f"{name}\n" for name in chosen))
+
+
+def _annotation(name: str, scene: Scene) -> str:
+    """The VOC XML of an image. VOC counts pixels from 1, and both ends belong to the box."""
+    height, width, depth = scene.image.shape
+    lines = [
+        f"  <filename>{name}.jpg</filename>",
+        f"  <size><width>{width}</width><height>{height}</height><depth>{depth}</depth></size>",
+        "  <segmented>1</segmented>",
+    ]
+    for value, (rows, columns) in scene.objects:
+        lines += [
+            f"  <object><name>{CLASSES[value - 1]}</name><difficult>0</difficult><bndbox>",
+            f"    <xmin>{columns.start + 1}</xmin><ymin>{rows.start + 1}</ymin>",
+            f"    <xmax>{columns.stop}</xmax><ymax>{rows.stop}</ymax>",
+            "  </bndbox></object>",
+        ]
+    return "\n".join(["<annotation>", *lines, "</annotation>", ""])

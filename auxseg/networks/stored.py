@@ -1,0 +1,116 @@
+"""Networks as files: weights, and the configuration that they are built from again."""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch.fx.experimental.optimization import fuse
+
+from auxseg.data.files import new_file, read_file
+from auxseg.networks.network import Network
+from auxseg.system.runtime import device
+
+FILE = "network.safetensors"
+
+N = TypeVar("N", bound=Network)
+
+
+def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> None:
+    """Write ``network.safetensors`` into ``folder``: weights, and the description as metadata.
+
+    ``names`` are those of the K classes, where they are known.
+    """
+    state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
+    # safetensors writes several entries in random order: a single one keeps the bytes stable.
+    description = {
+        "kind": type(network).__name__,
+        "names": list(names),
+        **asdict(network.config),
+    }
+    with new_file(folder / FILE) as partial:
+        partial.write_bytes(save(state, {"network": json.dumps(description, sort_keys=True)}))
+
+
+@dataclass(frozen=True)
+class StoredNetwork(Generic[N]):
+    """The file of a network of one of ``kinds``, which is what is sent to other processes."""
+
+    path: Path
+    data: bytes = field(repr=False)
+    kinds: tuple[type[N], ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.data, self.kinds)  # without what was built of them
+
+    @cached_property
+    def network(self) -> N:
+        """The network, made to be run: its convolutions do the work of the BatchNorm after them."""
+        network = self.load()
+        network.backbone.body = fuse(network.backbone.body, inplace=True)
+        # Channels last is what convolution kernels want: a fifth faster on the CPU, as is `fuse`.
+        return network.to(memory_format=torch.channels_last)
+
+    def load(self) -> N:
+        """Build the network with its weights, in eval mode on the device of this process."""
+        try:
+            state = load(self.data)  # first: it notices what is no safetensors file
+            description = _description(io.BytesIO(self.data))
+            description.pop("names", None)
+            kind = {kind.__name__: kind for kind in self.kinds}[description.pop("kind")]
+            network = kind(kind.Config(**description))
+            network.load_state_dict(state)
+        except Exception as error:
+            names = " or ".join(kind.__name__ for kind in self.kinds)
+            # torch reports mismatched weights in many lines.
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{self.path}: cannot be loaded as {names}: {reason}") from error
+        return network.eval().to(device())
+
+
+def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
+    """Read the file of the network in ``folder``, one of ``kinds``."""
+    path = folder / FILE
+    return StoredNetwork(path, read_file(path), kinds)
+
+
+def load_network(folder: Path, *kinds: type[N]) -> N:
+    """Build the network in ``folder``, one of ``kinds``, as ``StoredNetwork.load`` does."""
+    return stored_network(folder, *kinds).load()
+
+
+def class_names(folder: Path) -> list[str]:
+    """Names of the K classes of a stored network, or their numbers 1..K if it has no names."""
+    with (folder / FILE).open("rb") as file:
+        description = _description(file)
+    return description.get("names") or [str(n + 1) for n in range(description["classes"])]
+
+
+def start_from(network: Network, folder: Path) -> None:
+    """Copy the weights of the round before into ``network``.
+
+    Before the first round that is the classifier: backbone and classification head are taken, and
+    what only ``network`` has keeps its random weights.
+    """
+    path = folder / FILE
+    try:
+        previous = load(read_file(path))
+    except SafetensorError as error:
+        raise ValueError(f"{path}: cannot be read as weights: {error}") from error
+    own = network.state_dict()
+    if any(key not in own or value.shape != own[key].shape for key, value in previous.items()):
+        raise ValueError(f"{path}: its network does not fit this round's")
+    network.load_state_dict(own | previous)
+
+
+def _description(file: BinaryIO) -> dict[str, Any]:
+    """The description in a safetensors file, which begins with the length of a header in JSON."""
+    header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    description: dict[str, Any] = json.loads(header["__metadata__"]["network"])
+    return description

@@ -1,0 +1,100 @@
+"""What a run comes to: the metrics file, tables for plots, and a summary for the terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from auxseg.data.arrays import Counts
+from auxseg.scoring.metrics import iou_by_class
+from auxseg.scoring.rounds import score_segmentation
+
+Evaluation = dict[str, dict[str, Any]]
+
+
+def evaluation(rounds: pd.DataFrame, counts: Counts) -> Evaluation:
+    """The content of ``metrics/evaluation.json``, fractions in [0, 1].
+
+    ``rounds`` is the table of all rounds; ``counts`` the confusion matrix (C, C + 1) of the
+    segmentation after the CRF.
+    """
+    first, last = _groups(rounds.iloc[0]), _groups(rounds.iloc[-1])
+    return {
+        "val": {
+            **last["val"],
+            "crf": score_segmentation(counts),
+            "saliency": last["val_saliency"],
+        },
+        "pseudo_labels": {"first": first["pseudo_labels"], "last": last["pseudo_labels"]},
+        "saliency": {"first": first["saliency"], "last": last["saliency"]},
+        "classifier": {"first": first["classifier"], "last": last["classifier"]},
+    }
+
+
+def class_table(classes: Sequence[str], counts: Counts) -> pd.DataFrame:
+    """IoU of every class: columns ``class``, ``iou`` (empty for an absent class)."""
+    names = ["background", *classes]
+    return pd.DataFrame({"class": names, "iou": iou_by_class(counts).round(6)})
+
+
+def confusion_table(classes: Sequence[str], counts: Counts) -> pd.DataFrame:
+    """Share of every actual class's pixels by predicted class, one row a cell."""
+    names = ["background", *classes]
+    cells = counts[:, :-1]
+    shares = cells / np.maximum(cells.sum(1, keepdims=True), 1)
+    rows = [
+        {"actual": actual, "predicted": predicted, "share": round(float(share), 6)}
+        for actual, row in zip(names, shares, strict=True)
+        for predicted, share in zip(names, row, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def training_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """Turn long training curves into a column each; ``epoch`` counts on over all rounds."""
+    table = curves.pivot(index=["round", "epoch"], columns="curve", values="value").reset_index()
+    table["epoch"] = range(1, len(table) + 1)
+    return table.rename(columns=lambda name: name.replace("loss/", "loss_"))
+
+
+def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
+    """Print one line a round, and the final scores."""
+    columns = {
+        "pseudo-label mIoU": "pseudo_labels.miou",
+        "labelled only": "pseudo_labels.labelled_miou",
+        "coverage": "pseudo_labels.coverage",
+        "saliency F": "saliency.f_beta",
+        "classifier mAP": "classifier.map",
+        "val mIoU": "val.miou",
+    }
+    table = Table("round", *columns, title="Scores by round")
+    for _, row in rounds.iterrows():
+        cells = [float(row[column]) for column in columns.values()]
+        shown = ["" if np.isnan(cell) else f"{cell:.3f}" for cell in cells]
+        table.add_row(str(int(row["round"])), *shown)
+    console = Console(width=None if Console().is_terminal else 100)
+    console.print(table)
+    final = values["val"]
+    if not final["images"]:
+        console.print("val: no image has a mask, so nothing is scored", highlight=False)
+        return
+    console.print(
+        f"val mIoU {final['miou']:.3f}, with CRF {final['crf']['miou']:.3f}; "
+        f"pixel accuracy {final['pixel_accuracy']:.3f}, with CRF "
+        f"{final['crf']['pixel_accuracy']:.3f} ({final['images']} images)",
+        highlight=False,
+    )
+
+
+def _groups(row: pd.Series) -> dict[str, dict[str, float]]:
+    """A row of the table of rounds as nested groups; empty cells are NaN, numbers of images int."""
+    groups: dict[str, dict[str, float]] = {}
+    for column, value in row.items():
+        group, _, name = str(column).partition(".")
+        if name:
+            whole = name == "images" and not np.isnan(value)
+            groups.setdefault(group, {})[name] = int(value) if whole else float(value)
+    return groups

@@ -1,0 +1,140 @@
+"""Scores of a round's artifacts against the ground truth."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from auxseg.data.arrays import Bytes, Counts
+from auxseg.data.index import Entry, Index
+from auxseg.data.maps import has_saliency, read_labels, read_saliency
+from auxseg.data.pixels import resize_grey, resize_labels, to_pixels
+from auxseg.data.shards import Shards
+from auxseg.scoring import metrics
+from auxseg.scoring.masks import masks
+
+Counted = tuple[Counts, int]  # confusion matrix (C, C + 1), number of images
+Scores = dict[str, float]
+
+
+def confusion(index: Index, split: str, labels: Path) -> Counted:
+    """Count the label maps ``<id>.png`` in a folder."""
+    pairs = ((mask, read_labels(labels / f"{e.id}.png")) for e, mask in masks(index, split))
+    return _count(pairs, len(index.classes) + 1)
+
+
+def predicted_confusion(index: Index, prediction: Shards) -> Counted:
+    """Count the stored segmentation logits of the validation images."""
+    pairs = (
+        (mask, _predicted(prediction[e.id]["segmentation"], e)) for e, mask in masks(index, "val")
+    )
+    return _count(pairs, len(index.classes) + 1)
+
+
+def score_pseudo_labels(index: Index, folder: Path) -> Scores:
+    """Scores of pseudo labels: ignored pixels count as wrong, except in ``labelled_miou``."""
+    counts, images = confusion(index, "train", folder)
+    return {
+        "images": images,
+        "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
+        "labelled_miou": metrics.mean_over_classes(
+            metrics.iou_by_class(metrics.labelled_only(counts))
+        ),
+        "coverage": metrics.coverage(counts),
+        "precision": metrics.mean_over_classes(metrics.precision_by_class(counts)),
+        "recall": metrics.mean_over_classes(metrics.recall_by_class(counts)),
+    }
+
+
+def score_segmentation(counts: Counts) -> Scores:
+    """Mean IoU and pixel accuracy of a confusion matrix; NaN of an empty one."""
+    return {
+        "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
+        "pixel_accuracy": metrics.pixel_accuracy(counts),
+    }
+
+
+def score_saliency(index: Index, folder: Path) -> Scores:
+    """MAE and F-beta of the training images' saliency maps; NaN where there is no saliency."""
+    return _saliency(
+        (mask, saliency)
+        for entry, mask in masks(index, "train")
+        if (saliency := read_saliency(folder, entry.id)) is not None
+    )
+
+
+def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:
+    """MAE and F-beta of the stored saliency of the validation images."""
+
+    def maps() -> Iterator[tuple[Bytes, Bytes]]:
+        for entry, mask in masks(index, "val"):
+            saliency = to_pixels(prediction[entry.id]["saliency"][None], mask.shape)[0]
+            yield mask, (saliency * 255).round().astype(np.uint8)
+
+    return _saliency(maps())
+
+
+def score_classification(index: Index, prediction: Shards) -> Scores:
+    """Mean average precision of the image-level classes of the validation images."""
+    entries = index.split("val")
+    logits = np.stack([prediction[entry.id]["classification"] for entry in entries])
+    targets = np.stack([index.label_vector(entry) for entry in entries]) > 0
+    return {"map": metrics.mean_average_precision(logits, targets)}
+
+
+def score_round(
+    train: Index, val: Index, pseudo_labels: Path, saliency: Path, prediction: Path
+) -> dict[str, Scores]:
+    """All scores of one round, in groups. Round 0 has no segmentation to score yet.
+
+    ``train`` indexes the images of pseudo labels and saliency, ``val`` those of the prediction.
+    """
+    shards = Shards(prediction)
+    scores = {
+        "pseudo_labels": score_pseudo_labels(train, pseudo_labels),
+        "saliency": score_saliency(train, saliency),
+        "classifier": score_classification(val, shards),
+    }
+    if "segmentation" in shards[val.split("val")[0].id]:
+        counts, images = predicted_confusion(val, shards)
+        scores["val"] = {"images": images, **score_segmentation(counts)}
+        # Without saliency the network had none to learn from: what it says of it means nothing.
+        scores["val_saliency"] = (
+            score_predicted_saliency(val, shards) if has_saliency(saliency) else _saliency(())
+        )
+    return scores
+
+
+def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
+    """One row of the table of rounds: ``round`` and a column ``<group>.<score>`` each."""
+    row: dict[str, float] = {"round": number}
+    for group, values in scores.items():
+        row |= {f"{group}.{name}": round(value, 6) for name, value in values.items()}
+    return pd.DataFrame([row])
+
+
+def _predicted(logits: npt.NDArray[np.floating], entry: Entry) -> Bytes:
+    """Labels at the size of the photo as read: logits at that of a large mask fill the memory."""
+    labels: Bytes = to_pixels(logits, (entry.height, entry.width)).argmax(0).astype(np.uint8)
+    return labels
+
+
+def _count(pairs: Iterable[tuple[Bytes, Bytes]], classes: int) -> Counted:
+    total, images = np.zeros((classes, classes + 1), np.int64), 0
+    for truth, labels in pairs:
+        images += 1
+        if labels.shape != truth.shape:
+            labels = resize_labels(labels, truth.shape)
+        total += metrics.confusion_matrix(truth, labels, classes)
+    return total, images
+
+
+def _saliency(pairs: Iterable[tuple[Bytes, Bytes]]) -> Scores:
+    score = metrics.SaliencyScore()
+    for truth, saliency in pairs:
+        if saliency.shape != truth.shape:
+            saliency = resize_grey(saliency, truth.shape)
+        score.update(truth, saliency)
+    return {"mae": score.mae, "f_beta": score.f_beta, "max_f_beta": score.max_f_beta}

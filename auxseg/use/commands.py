@@ -1,0 +1,118 @@
+"""The command ``auxseg``: what is used beside the pipeline.
+
+Each command imports what it needs when it runs, so that help and completion need no torch.
+"""
+
+from auxseg.system.stage import run_app
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auxseg.networks.backbones import BACKBONES
+from auxseg.params import load_params
+
+app = typer.Typer(
+    help="Use what the pipeline made, and look after it. The pipeline itself is `dvc repro`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Model = Annotated[
+    Path, typer.Option(help="Folder of a round's network, such as data/rounds/2/model.")
+]
+
+
+@app.command()
+def segment(
+    photos: Annotated[Path, typer.Argument(help="A photograph, or a folder of them.")],
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Gets labels/ and overlays/, <stem>.png in both.")],
+    crf: Annotated[bool, typer.Option(help="Refine along image edges.")] = True,
+    coco_json: Annotated[Path | None, typer.Option(help="Write COCO results here.")] = None,
+) -> None:
+    """Segment photographs of your own: label maps and overlays.
+
+    Scales and CRF are those of params.yaml. A photograph larger than `dataset.max_side` is reduced
+    for the network and in the overlay; its label map has its own size. Images that cannot be read
+    are left out and named at the end.
+    """
+    from auxseg.use.photographs import segment_photographs
+
+    segment_photographs(photos, model, out, load_params(), crf=crf, coco_json=coco_json)
+
+
+@app.command()
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Gets network.pt2 and network.onnx.")],
+) -> None:
+    """Write a network for other runtimes: torch.export and ONNX.
+
+    They take any batch size, height and width; a file that computes otherwise is refused.
+    """
+    from auxseg.use.export import export_network
+
+    export_network(model, out)
+
+
+@app.command()
+def export_labels(
+    dataset: Annotated[Path, typer.Argument(help="Index of the images: data/dataset/train.")],
+    pseudo_labels: Annotated[Path, typer.Argument(help="Such as data/rounds/2/pseudo_labels.")],
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+) -> None:
+    """Write photographs and pseudo labels in VOC layout, for other segmentation code."""
+    from auxseg.use.voc_tree import write_tree
+
+    write_tree(dataset, pseudo_labels, out)
+
+
+def _complete_backbone(start: str) -> list[str]:
+    return [name for name in BACKBONES if name.startswith(start)]
+
+
+@app.command()
+def convert_weights(
+    source: Annotated[Path, typer.Argument(help="A .params, .pth or .safetensors file.")],
+    out: Annotated[Path, typer.Argument(help="A file or folder that does not exist yet.")],
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Convert the weights of this backbone; else the whole network.",
+            autocompletion=_complete_backbone,
+        ),
+    ] = None,
+) -> None:
+    """Turn weights from elsewhere into our files, and say what was of use.
+
+    With --backbone, OUT is a file for `network.weights`. Without it, SOURCE is a checkpoint of the
+    published AuxSegNet, and OUT a folder such as `train` writes, for `auxseg segment`.
+    """
+    from auxseg.use.convert import convert_weights
+
+    convert_weights(source, out, backbone)
+
+
+@app.command()
+def scratch(
+    older: Annotated[
+        float | None, typer.Option(min=0, help="Remove what is older than so many days.")
+    ] = None,
+    larger: Annotated[
+        float | None, typer.Option(min=0, help="Remove only what is larger than so many MB.")
+    ] = None,
+) -> None:
+    """List unfinished work of killed runs, and remove what nobody will finish.
+
+    With --older or --larger, what is both is removed, unless it is in use.
+    """
+    from auxseg.use.leftovers import list_leftovers
+
+    list_leftovers(older, larger)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)

@@ -1,0 +1,47 @@
+"""Unfinished work of killed runs: listed, and removed where nobody will finish it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from auxseg.system.runtime import scratch_root
+from auxseg.work.scratch import Leftover, leftovers, remove
+
+DAY = 86400
+MB = 10**6
+
+
+def list_leftovers(older: float | None, larger: float | None) -> None:
+    """Print what there is; remove what is older (days) and larger (MB), if either is given.
+
+    What is in use stays.
+    """
+    found = leftovers(scratch_root())
+    cleaning = older is not None or larger is not None
+    gone = set()
+    if cleaning:
+        chosen = [
+            leftover
+            for leftover in found
+            if leftover.age >= (older or 0) * DAY and leftover.bytes >= (larger or 0) * MB
+        ]
+        gone = {leftover.folder for leftover in chosen if remove(leftover.folder)}
+    _print(found, gone)
+
+
+def _print(found: list[Leftover], gone: set[Path]) -> None:
+    table = Table("unfinished work", "last written", "records", "MB", "")
+    for leftover in found:
+        state = "in use" if leftover.in_use else "finished" if leftover.finished else ""
+        table.add_row(
+            leftover.folder.name,
+            f"{timedelta(seconds=round(leftover.age))} ago",
+            str(leftover.records),
+            f"{leftover.bytes / MB:.1f}",
+            "removed" if leftover.folder in gone else state,
+        )
+    console = Console()
+    console.print(f"{scratch_root()}", soft_wrap=True)
+    console.print(table if found else "nothing unfinished")

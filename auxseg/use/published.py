@@ -1,0 +1,51 @@
+"""The published checkpoints of a whole AuxSegNet: ResNet-38d, pairwise affinity."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from auxseg.auxsegnet.network import AuxSegNet, AuxSegNetConfig
+from auxseg.weights.names import Match, match, our_name
+
+# Parameters that the published network holds but never uses.
+UNUSED = re.compile(r"(seg|sal)_att\.(g|W_z)\.")
+CLASSIFIER = "fc8.weight"
+MAX_CLASSES = 254  # as many as 8-bit label maps can hold beside background and "ignore"
+
+
+def published_network(state: Mapping[str, Tensor], path: Path) -> AuxSegNet:
+    """Build the network of the checkpoint ``state`` from ``path``, with random weights.
+
+    The number of classes is that of its classifier; ValueError if it has none.
+    """
+    if CLASSIFIER not in state:
+        raise ValueError(
+            f"{path}: not a published AuxSegNet, as it has no {CLASSIFIER}; "
+            "name a backbone to convert that alone"
+        )
+    classes = state[CLASSIFIER].shape[0] if state[CLASSIFIER].ndim else 0
+    if not 1 <= classes <= MAX_CLASSES:
+        raise ValueError(f"{path}: {CLASSIFIER} has {classes} classes, not 1 to {MAX_CLASSES}")
+    return AuxSegNet(
+        AuxSegNetConfig(
+            backbone="resnet38d",
+            classes=classes,
+            freeze_batchnorm=True,
+            affinity="pairwise",
+            whitening=False,
+        )
+    )
+
+
+def match_published(network: AuxSegNet, state: Mapping[str, Tensor]) -> Match:
+    """Find the weights of ``network`` in a published checkpoint.
+
+    A tensor that neither network uses is ignored; one that we do not know is a problem, since the
+    network that it belongs to computes something else.
+    """
+    found = match(network, state, our_name)
+    unknown = [f"{name!r} is unknown" for name in found.ignored if not UNUSED.match(name)]
+    return replace(found, problems=found.problems + unknown)

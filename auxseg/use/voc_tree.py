@@ -1,0 +1,61 @@
+"""A dataset and its pseudo labels in VOC layout, for training any other segmentation code."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from auxseg.data.arrays import Bytes
+from auxseg.data.files import new_folder
+from auxseg.data.index import Entry, Index, read_index
+from auxseg.data.maps import read_labels, write_labels
+from auxseg.system.progress import track
+
+QUALITY = 95
+
+
+def write_tree(dataset: Path, pseudo_labels: Path, out: Path) -> None:
+    """Write the photographs of an index, their pseudo labels and a list to the new folder ``out``.
+
+    ValueError if ``out`` exists.
+    """
+    if out.exists():
+        raise ValueError(f"{out}: exists already; remove it or name another folder")
+    index = read_index(dataset)
+    entries = index.entries
+    with new_folder(out, checksums=False) as folder:
+        for entry in track(entries, "export", len(entries)):
+            write_pair(folder, index, entry, read_labels(pseudo_labels / f"{entry.id}.png"))
+        write_lists(folder, index, entries)
+
+
+def write_pair(folder: Path, index: Index, entry: Entry, labels: Bytes) -> None:
+    """Write JPEGImages/<id>.jpg and SegmentationClass/<id>.png; ValueError if sizes differ.
+
+    ``labels`` is (H, W). A JPEG is copied if it reads as ``read_image`` reads it without its
+    metadata, as other code may do; any other photograph is encoded anew.
+    """
+    image = index.read_image(entry)
+    if labels.shape != image.shape[:2]:
+        raise ValueError(f"{entry.id}: labels are {labels.shape}, the photo {image.shape[:2]}")
+    photo, label = folder / "JPEGImages", folder / "SegmentationClass"
+    photo.mkdir(exist_ok=True)
+    label.mkdir(exist_ok=True)
+    data = (index.root / entry.path).read_bytes()
+    original = Image.open(io.BytesIO(data))
+    if original.format == "JPEG" and np.array_equal(np.asarray(original.convert("RGB")), image):
+        (photo / f"{entry.id}.jpg").write_bytes(data)
+    else:
+        Image.fromarray(image).save(photo / f"{entry.id}.jpg", quality=QUALITY)
+    write_labels(label / f"{entry.id}.png", labels)
+
+
+def write_lists(folder: Path, index: Index, entries: Sequence[Entry]) -> None:
+    """Write ImageSets/Segmentation/train.txt, and classes.txt, whose line i (from 0) is label i."""
+    lists = folder / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("".join(f"{entry.id}\n" for entry in entries), "utf-8")
+    names = ("background", *index.classes)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")

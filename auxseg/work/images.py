@@ -1,0 +1,62 @@
+"""Work image by image: resumable, by one process, by several, or over a cluster.
+
+Neither the number of processes nor an interruption can change a result: every image's result is a
+function of that image alone, and results come in the order of the images.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from auxseg.system.progress import track
+from auxseg.system.runtime import workers
+from auxseg.work import processes
+from auxseg.work.job import Image, Inputs, Job
+from auxseg.work.scratch import Scratch
+
+
+def each(
+    images: Sequence[Image],
+    job: Job[Image, Inputs],
+    scratch: Scratch,
+    description: str,
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the id of every image and its result, in order; each result is kept in ``scratch``.
+
+    What is found there is not computed again. ChildProcessError if a process died.
+    """
+
+    def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
+        todo = [image for image in images if image.id not in done]
+        if todo and workers() > 1:
+            from auxseg.work.ray import images as cluster  # nothing else needs Ray
+
+            yield from cluster.compute(todo, job, workers())
+        else:
+            yield from zip((i.id for i in todo), processes.compute(todo, job), strict=True)
+
+    yield from collect([image.id for image in images], rest, scratch, description)
+
+
+def collect(
+    ids: Sequence[str],
+    rest: Callable[[set[str]], Iterable[tuple[str, bytes]]],
+    scratch: Scratch,
+    description: str,
+) -> Iterator[tuple[str, bytes]]:
+    """Yield every id and its result, in order; ``rest`` gives those that are not ``done`` yet.
+
+    It may give them in any order; each is kept in ``scratch`` at once.
+    """
+    names = {id_: f"{number:08d}" for number, id_ in enumerate(ids)}
+    kept = set(scratch.names("[0-9]*"))
+    # Read here for a damaged one to be computed again.
+    done = {id_ for id_, name in names.items() if name in kept and scratch.read(name) is not None}
+    if done:
+        print(f"{description}: {len(done)} of {len(ids)} images were done before", file=sys.stderr)
+    for id_, result in track(rest(done), description, len(ids) - len(done)):
+        scratch.write(names[id_], result)
+    for id_, name in names.items():
+        data = scratch.read(name)
+        if data is None:
+            raise ValueError(f"{scratch.folder / name}: damaged or missing; run `dvc repro` again")
+        yield id_, data
