@@ -5,13 +5,18 @@ READY := $(VENV)/.ready
 # The pipeline calls `python`, which must be the environment's; so does DVC in a queued experiment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test cluster torture ablation bench lock clean
+.PHONY: help repro status test cluster torture ablation bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 repro: $(READY) ## run the pipeline of params.yaml (dvc repro)
+	@# A DVC that was killed while it wrote this file leaves it empty, and then refuses to start.
+	@find .dvc -path .dvc/tmp/rwlock -empty -delete
 	dvc repro
+
+status: $(READY) ## what is not up to date, of the rounds that params.yaml asks for
+	dvc status --with-deps evaluate
 
 test: $(READY) ## lint, types and tests
 	ruff format --check .
@@ -37,10 +42,12 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches, but no results
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) auxseg.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# The command `auxseg`; an editable install of this folder needs setuptools, no network.
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

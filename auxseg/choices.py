@@ -1,6 +1,7 @@
 """Which names ``params.yaml`` may hold: those of the backbones, dataset formats and CAM methods."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from auxseg.cam.methods import METHODS
@@ -18,10 +19,10 @@ CHOICES: dict[str, Collection[str]] = {
 PATHS = ("network.weights", "saliency.root", "onnx.model")  # that may be data/none
 
 
-def check_choices(params: Params) -> None:
+def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:
     """ParamsError, one line per problem, if a name is unknown, or a backbone lacks the stride."""
     lines = [
-        f"params.yaml: {key} = {value!r}: {_listed(known)} is needed"
+        f"{path}: {key} = {value!r}: {_listed(known)} is needed"
         for key, known in CHOICES.items()
         if (value := _value(params, key)) not in known
     ]
@@ -30,11 +31,11 @@ def check_choices(params: Params) -> None:
         strides = BACKBONES[network.backbone].output_strides
         if network.output_stride not in strides:
             lines.append(
-                f"params.yaml: network.output_stride = {network.output_stride}: "
+                f"{path}: network.output_stride = {network.output_stride}: "
                 f"{network.backbone} has no other than {strides[0]}"
             )
     lines += [
-        f"params.yaml: {key} = 'none': data/none is needed, a file that stands for no file"
+        f"{path}: {key} = 'none': data/none is needed, a file that stands for no file"
         for key in PATHS
         if _value(params, key) == NO_FILE
     ]

@@ -45,7 +45,7 @@ from auxseg.networks.network import Network
 from auxseg.networks.stored import load_network, stored_network
 from auxseg.params import Params, load_params
 from auxseg.scoring import metrics
-from auxseg.scoring import rounds as scoring
+from auxseg.scoring.masks import masks
 from auxseg.scoring.metrics import Labels
 from auxseg.system.runtime import LARGE_PAGES, device
 from auxseg.training.samples import EpochBatches, TrainingSet
@@ -58,7 +58,7 @@ from bench import plain
 from bench.growth import SIZES, growth
 from bench.profiles import profiles
 from bench.repeated import again, of_entry
-from stages import cam, crf, crf_saliency, pseudo_labels, refine
+from stages import cam, crf, pseudo_labels, refine, update_saliency
 
 REPEATS = 3
 IMAGES = 100
@@ -82,10 +82,19 @@ class Case:
 def main() -> None:
     """Run all cases in the current folder and print the tables."""
     large_pages_for_stages_only()
-    index, params = read_index(Path("data/dataset")), load_params()
+    index, val = (read_index(Path("data/dataset") / part) for part in ("train", "val"))
+    params = load_params()
     console = Console()
-    cases = (cams, label_update, segmentation_crf, training, scores)
-    rows = [measure(case(index, params)) for case in cases]
+    rows = [
+        measure(case)
+        for case in (
+            cams(index, params),
+            label_update(index, params),
+            segmentation_crf(val, params),
+            training(index, params),
+            scores(index),
+        )
+    ]
     result = {
         "machine": machine(),
         "dataset": f"{len(index.split('train'))} training images, {index.format}",
@@ -173,8 +182,8 @@ def label_update(index: Index, params: Params) -> Case:
                 folder.mkdir()
             task = partial(refine.maps, stored, params.cam)
             write_shards(out[0], kept(entries, Job(index.photograph, task, network=True)))
-            read = partial(crf_saliency.read, index, Shards(out[0]), imported)
-            task = partial(crf_saliency.updated, params.saliency_crf)
+            read = partial(update_saliency.read, index, Shards(out[0]), imported)
+            task = partial(update_saliency.updated, params.saliency_crf)
             write_files(out[1], kept(entries, Job(read, task)))
             read = partial(pseudo_labels.read, Shards(out[0]), out[1])
             task = partial(pseudo_labels.fused, params.pseudo_labels)
@@ -241,12 +250,12 @@ def training(index: Index, params: Params) -> Case:
     )
 
 
-def scores(index: Index, _: Params) -> Case:
+def scores(index: Index) -> Case:
     """(e) Counting label maps."""
     classes = len(index.classes) + 1
     pairs = [
         (mask, resize_labels(read_labels(ROUND / "pseudo_labels" / f"{e.id}.png"), mask.shape))
-        for e, mask in scoring.masks(index, "train")
+        for e, mask in masks(index, "train")
     ]
 
     def agreement(theirs: Labels, ours: Labels) -> str:
@@ -268,8 +277,8 @@ def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
     The difference is what images cost once the processes are there.
     """
     few, imported = index.split("train")[: IMAGES // 2], Path("data/rounds/0/saliency")
-    read = partial(crf_saliency.read, index, Shards(ROUND / "refined"), imported)
-    work = Job(partial(of_entry, read), partial(crf_saliency.updated, params.saliency_crf))
+    read = partial(update_saliency.read, index, Shards(ROUND / "refined"), imported)
+    work = Job(partial(of_entry, read), partial(update_saliency.updated, params.saliency_crf))
     # One worker of Ray is one process without it.
     ways = [("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2), ("WORKERS", 4)]
     cases = [(*way, times) for way in ways for times in (1, TIMES)]
@@ -299,7 +308,7 @@ def memory(side: int) -> float:
         "from auxseg.networks.network import load_network\n"
         "from auxseg.params import Predict\n"
         "from auxseg.predict import predict\n"
-        "from auxseg.runtime import device\n"
+        "from auxseg.system.runtime import device\n"
         "network = load_network(Path(sys.argv[1]), AuxSegNet)\n"
         "image = np.zeros((int(sys.argv[2]), int(sys.argv[2]), 3), np.uint8)\n"
         "predict(network, image, Predict(scales=[1.0], mirror=True), device())\n"

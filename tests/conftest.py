@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from helpers import NODES
 from project import Project, new_environment, new_project
 

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from auxseg.data.arrays import Arrays
 from auxseg.data.index import Entry, Index
 from auxseg.data.maps import encode_grey
 from auxseg.data.shards import encode_arrays, write_shards
-from auxseg.datasets.listing import Listed, index_images
+from auxseg.datasets.formats import FORMATS
+from auxseg.datasets.listing import index_images
 from auxseg.datasets.problems import DatasetError, Report
 from auxseg.params import Augment, CrfKernels, Dataset, SaliencyCrf, Schedule
 
@@ -68,7 +70,7 @@ def make_index(
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         height, width = photo.shape[:2]
         entries.append(
-            Entry(str(number), "train", False, path.name, digest, width, height, tuple(present))
+            Entry(str(number), "train", path.name, digest, width, height, tuple(present))
         )
     return Index("voc", root, tuple(classes), tuple(entries), MAX_SIDE)
 
@@ -95,9 +97,6 @@ def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) 
     )
 
 
-Lister = Callable[[Path, Dataset, Report], list[Listed]]
-
-
 def dataset_params(**changed: Any) -> Dataset:
     """Parameters of a dataset in VOC layout, some of them changed."""
     values: dict[str, Any] = {
@@ -113,17 +112,25 @@ def dataset_params(**changed: Any) -> Dataset:
     return Dataset(**values | changed)
 
 
-def import_dataset(lister: Lister, root: Path, params: Dataset) -> tuple[Index, list[str]]:
-    """The index of the dataset at ``root``, and the warnings."""
-    report = Report()
-    index = index_images(root, params, lister(root, params, report), report)
-    return index, report.warnings()
+def import_indexes(
+    format_: str, root: Path, params: Dataset
+) -> tuple[tuple[Index, Index], list[str]]:
+    """The indexes of the dataset at ``root``, to train on and to predict, and the warnings."""
+    report, module = Report(), FORMATS[format_]
+    listed = module.list_images(root, params, report)
+    return index_images(root, params, listed, module.find_mask, report), report.warnings()
 
 
-def import_problems(lister: Lister, root: Path, params: Dataset) -> list[str]:
+def import_dataset(format_: str, root: Path, params: Dataset) -> tuple[Index, list[str]]:
+    """All images of the dataset at ``root``, and the warnings."""
+    (train, predicted), warnings = import_indexes(format_, root, params)
+    return replace(train, entries=(*train.entries, *predicted.split("val"))), warnings
+
+
+def import_problems(format_: str, root: Path, params: Dataset) -> list[str]:
     """The lines with which the dataset at ``root`` is refused."""
     with pytest.raises(DatasetError) as error:
-        import_dataset(lister, root, params)
+        import_indexes(format_, root, params)
     return str(error.value).split("\n")
 
 

@@ -32,7 +32,7 @@ TINY: dict[str, Any] = {
     "onnx.model": "models/saliency.onnx",
     "saliency.root": "data/sources/saliency/geodesic",
     "network.backbone": "tiny",
-    "network.weights": "none",
+    "network.weights": "data/none",
     "classifier.augment.crop": 33,
     "classifier.schedule.epochs": 1,
     "classifier.schedule.batch_size": 4,
@@ -195,8 +195,8 @@ class Stage:
 
     @property
     def code(self) -> frozenset[str]:
-        """The declared files of code."""
-        return frozenset(path for path in self.deps if path.endswith(".py"))
+        """The declared files and folders of code."""
+        return frozenset(path for path in self.deps if path.startswith(("auxseg/", "stages/")))
 
     @property
     def data(self) -> frozenset[str]:
@@ -262,13 +262,19 @@ def _changed(params: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
+def ignored_folders() -> list[str]:
+    """The folders of code that DVC does not see."""
+    lines = (ROOT / ".dvcignore").read_text("utf-8").splitlines()
+    return [line.rstrip("/") for line in lines if line.startswith("auxseg/")]
+
+
 @cache
 def imported(path: str) -> frozenset[str]:
     """The project's files that a file of the project imports, directly or not."""
     found: set[str] = set()
     todo = [path]
     while todo:
-        for name in _imports(ast.parse((ROOT / todo.pop()).read_text("utf-8"))):
+        for name in imports(ROOT / todo.pop()):
             file = name.replace(".", "/") + ".py"
             if (ROOT / file).is_file() and file not in found:
                 found.add(file)
@@ -276,8 +282,14 @@ def imported(path: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imports(path: Path) -> Iterator[str]:
+    """The names that a file imports when it is run, wherever in it: modules, or what they hold."""
+    todo: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        todo += ast.iter_child_nodes(node)
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, "a relative import: the graph's tests cannot follow it"
             yield from (node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names))

@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from helpers import SALIENCY_CRF, SEGMENTATION_CRF, noise
 from pydensecrf.utils import unary_from_softmax
 
 from auxseg import crf
 from auxseg.crf import saliency_crf, segmentation_crf
+from helpers import SALIENCY_CRF, SEGMENTATION_CRF, noise
 
 Floats = npt.NDArray[np.float32]
 

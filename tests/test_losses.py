@@ -7,11 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.losses import round_losses, saliency_loss, segmentation_loss
-from auxseg.networks.classifier import Classifier
 from auxseg.params import AffinityMode, LossWeights
 from auxseg.training.classification import classification_loss, classifier_losses
+from networks_of_tests import new_auxsegnet, new_classifier
 
 TERMS = ("classification", "segmentation", "segmentation_refined", "saliency", "saliency_refined")
 ONES = LossWeights(**dict.fromkeys(TERMS, 1.0))
@@ -100,7 +99,7 @@ def batch() -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("mode", ["none", "pairwise", "dual"])
 def test_each_round_has_a_loss_for_every_prediction_of_its_own(mode: AffinityMode) -> None:
-    network, data = AuxSegNet("tiny", 2, False, mode, False).eval(), batch()
+    network, data = new_auxsegnet("tiny", 2, False, mode, False).eval(), batch()
     out = network(data["image"])
     losses = round_losses(out, data, ONES)
     refined = {"segmentation_refined", "saliency_refined"}
@@ -117,7 +116,7 @@ def test_each_round_has_a_loss_for_every_prediction_of_its_own(mode: AffinityMod
 
 
 def test_each_loss_has_its_own_weight() -> None:
-    network, data = AuxSegNet("tiny", 2, False, "dual", True).eval(), batch()
+    network, data = new_auxsegnet("tiny", 2, False, "dual", True).eval(), batch()
     out = network(data["image"])
     plain = round_losses(out, data, ONES)
     factors = dict(zip(TERMS, (0.0, 0.5, 2.0, 3.0, 7.0), strict=True))
@@ -128,7 +127,7 @@ def test_each_loss_has_its_own_weight() -> None:
 
 
 def test_the_classifier_learns_from_the_image_level_labels_alone() -> None:
-    network, data = Classifier("tiny", 2, False).eval(), batch()
+    network, data = new_classifier("tiny", 2, False).eval(), batch()
     out = network(data["image"])
     losses = classifier_losses(out, {"image": data["image"], "classes": data["classes"]})
     assert losses.keys() == {"classification"}

@@ -7,17 +7,17 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import noise
 from torch import Tensor, nn
 
-from auxseg.auxsegnet.network import AuxSegNet, Outputs
+from auxseg.auxsegnet.network import Outputs
 from auxseg.data.arrays import Arrays
 from auxseg.networks.classification import Classification
-from auxseg.networks.classifier import Classifier
 from auxseg.networks.inputs import grid_size, network_input, resize_maps
 from auxseg.networks.network import Network
-from auxseg.params import BackboneName, OutputStride, Predict
+from auxseg.params import OutputStride, Predict
 from auxseg.predict import predict
+from helpers import noise
+from networks_of_tests import new_auxsegnet, new_classifier
 
 IMAGE = noise(42, 57)
 GRID = grid_size(42, 57, 8)
@@ -91,10 +91,10 @@ def test_a_mirror_image_is_predicted_as_the_mirrored_prediction() -> None:
 
 @pytest.mark.parametrize(("backbone", "stride"), [("tiny", 8), ("resnet18", 16)])
 def test_a_network_predicts_all_classes_and_saliency_on_the_grid_of_its_stride(
-    backbone: BackboneName, stride: OutputStride
+    backbone: str, stride: OutputStride
 ) -> None:
     torch.manual_seed(0)
-    network = AuxSegNet(backbone, 3, False, "dual", True, output_stride=stride).eval()
+    network = new_auxsegnet(backbone, 3, False, "dual", True, output_stride=stride).eval()
     result = predicted(network, [1.0], True)
     grid = grid_size(42, 57, stride)
     assert {name: values.shape for name, values in result.items()} == {
@@ -106,7 +106,7 @@ def test_a_network_predicts_all_classes_and_saliency_on_the_grid_of_its_stride(
 
 def test_a_classifier_predicts_classes_only() -> None:
     torch.manual_seed(0)
-    classifier = Classifier("tiny", 3, False).eval()
+    classifier = new_classifier("tiny", 3, False).eval()
     result = predicted(classifier, [1.0], False)
     assert result.keys() == {"classification"}
     with torch.inference_mode():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from helpers import noise
 from torch import Tensor, nn
 
 from auxseg.auxsegnet.affinity import Affinity, PairwiseMap
@@ -12,9 +11,11 @@ from auxseg.cam.multi_scale import multi_scale_cam
 from auxseg.networks.inputs import grid_size, network_input
 from auxseg.params import AffinityMode, CamParams
 from auxseg.refine import refine
+from helpers import noise
+from networks_of_tests import new_auxsegnet
 
 CPU = torch.device("cpu")
-PARAMS = CamParams(scales=[1.0, 0.5], mirror=True)
+PARAMS = CamParams(method="cam", scales=[1.0, 0.5], mirror=True)
 IMAGE = noise(40, 50)
 ROWS, COLUMNS = grid_size(40, 50, 8)
 POSITIONS = ROWS * COLUMNS
@@ -34,7 +35,7 @@ class Known(nn.Module):
 
 def network(mode: AffinityMode = "pairwise") -> AuxSegNet:
     torch.manual_seed(0)
-    return AuxSegNet("tiny", 3, False, mode, False).eval()
+    return new_auxsegnet("tiny", 3, False, mode, False).eval()
 
 
 def own_cam(model: AuxSegNet) -> Tensor:

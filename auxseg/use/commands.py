@@ -16,6 +16,7 @@ from auxseg.params import load_params
 app = typer.Typer(
     help="Use what the pipeline made, and look after it. The pipeline itself is `dvc repro`.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+
 from project import Project
 
 COUNTING = Path(__file__).with_name("counting")

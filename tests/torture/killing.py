@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from project import LOCKS, Project
-
 from torture.attempt import PATIENCE, SHELLS, Attempt, units
 
 KINDS = ("group", "dvc", "stage")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from project import LOCKS, new_environment, new_project, stages_run
 
+from project import LOCKS, new_environment, new_project, stages_run
 from torture.attempt import PROCESSES, counting_copy, units
 from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 import pytest
-from project import LOCKS, Project, new_environment, new_project
 from ruamel.yaml import YAML
 
 from auxseg.system.interrupt import SIGNALS
+from project import LOCKS, Project, new_environment, new_project
 from torture.attempt import (
     PATIENCE,
     PROCESSES,
@@ -40,7 +40,12 @@ WORK = {
 STEPS = EPOCHS * 32 // 4
 # All kinds of resumable work: a training, images by a network, images in several processes.
 LAST = "pseudo_labels"
-NEEDED = {"geodesic image": 32, "saliency image": 32, "classifier step": STEPS, "cam image": 32}
+NEEDED = {
+    "compute_saliency@geodesic image": 32,
+    "saliency image": 32,
+    "classifier step": STEPS,
+    "cam image": 32,
+}
 NEEDED |= {"pseudo_labels image": 32}
 GOES_ON = "stopping; what is done is kept, `dvc repro` goes on from there"
 

@@ -65,8 +65,8 @@ def count_steps(progress):
 def count_images(work):
     # The short work of the demo is worth processes here: there is more to kill.
     work.TRIAL, work.WORTH_PROCESSES, work.WORTH_NETWORKS = 0.1, 1.0, 10.0
-    compute = work._compute
-    work._compute = lambda images, job: compute(images, replace(job, task=Counted(job.task)))
+    compute = work.compute
+    work.compute = lambda images, job: compute(images, replace(job, task=Counted(job.task)))
 
 
 def count_imported(saliency):
@@ -82,7 +82,7 @@ def count_imported(saliency):
 
 CHANGES = {
     "auxseg.system.progress": count_steps,
-    "auxseg.work.images": count_images,
+    "auxseg.work.processes": count_images,
     "auxseg.saliency.imported": count_imported,
 }
 

@@ -1,0 +1,219 @@
+"""COCO datasets: labels by category name, hostile annotations refused line by line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from auxseg.data.index import Index
+from auxseg.datasets.instances import read_counts
+from auxseg.params import Dataset
+from helpers import dataset_params, import_dataset, import_problems, noise
+from project import ROOT
+
+COCO = ROOT.parent / "shared" / "real" / "COCO"
+CATEGORIES = [{"id": 1, "name": "person"}, {"id": 17, "name": "cat"}, {"id": 90, "name": "brush"}]
+BOX = [2, 2, 8, 2, 8, 6, 2, 6]
+
+
+def params(**changed: Any) -> Dataset:
+    own = {"format": "coco", "classes": ["cat", "person"], "train": "train2014", "val": "val2014"}
+    return dataset_params(**own | changed)
+
+
+def picture(number: int, name: str) -> dict[str, Any]:
+    return {"id": number, "file_name": name, "width": 20, "height": 10}
+
+
+def annotation(image: int, category: int, **more: Any) -> dict[str, Any]:
+    return {"image_id": image, "category_id": category, "iscrowd": 0, "segmentation": [BOX]} | more
+
+
+def content(split: str) -> dict[str, Any]:
+    """Three images: a cat and a brush, a cat and a crowd of persons, a person."""
+    names = [f"COCO_{split}_{number:012d}.jpg" for number in (9, 7, 8)]
+    return {
+        "images": [picture(n, name) for n, name in zip((9, 7, 8), names, strict=True)],
+        "categories": CATEGORIES,
+        "annotations": [
+            annotation(9, 17),
+            annotation(9, 90),
+            annotation(7, 17),
+            annotation(7, 1, iscrowd=1, segmentation={"size": [10, 20], "counts": [150, 50]}),
+            annotation(8, 1),
+        ],
+    }
+
+
+def store(root: Path, split: str, values: object) -> None:
+    (root / "annotations").mkdir(exist_ok=True)
+    (root / f"annotations/instances_{split}.json").write_text(json.dumps(values))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for split in ("train2014", "val2014"):
+        (tmp_path / split).mkdir()
+        values = content(split)
+        for image in values["images"]:
+            Image.fromarray(noise(10, 20)).save(tmp_path / split / image["file_name"])
+        store(tmp_path, split, values)
+    return tmp_path
+
+
+def imported(root: Path, **changed: Any) -> Index:
+    return import_dataset("coco", root, params(**changed))[0]
+
+
+def refusal(root: Path, values: object) -> list[str]:
+    """The lines about a training annotation file of this content, without its name."""
+    store(root, "train2014", values)
+    path = f"{root / 'annotations/instances_train2014.json'}: "
+    lines = import_problems("coco", root, params())
+    return [line.removeprefix(path) for line in lines if line.startswith(path)]
+
+
+def test_labels_follow_the_names_of_the_categories_in_the_order_of_the_classes(root: Path) -> None:
+    index = imported(root)
+    assert [(e.id[-1], e.labels) for e in index.split("train")] == [
+        ("9", (0,)),
+        ("7", (0,)),  # a crowd is no label
+        ("8", (1,)),
+    ]
+    assert index.entries[0].id == "COCO_train2014_000000000009"
+    assert index.entries[0].path == "train2014/COCO_train2014_000000000009.jpg"
+
+
+def test_any_subset_of_the_categories_may_be_asked_for(root: Path) -> None:
+    index, warnings = import_dataset("coco", root, params(classes=["brush"]))
+    assert [e.labels for e in index.split("train")] == [(0,), (), ()]
+    assert warnings == ["image without any class: 4, such as COCO_train2014_000000000007"]
+
+
+def test_a_class_that_no_category_has_is_refused_with_the_nearest(root: Path) -> None:
+    lines = import_problems("coco", root, params(classes=["cat", "persn"]))
+    assert "no category is named 'persn'; did you mean 'person'?" in lines[0]
+
+
+def test_images_without_a_file_and_of_another_size_are_refused(root: Path) -> None:
+    (root / "val2014/COCO_val2014_000000000007.jpg").unlink()
+    Image.fromarray(noise(20, 10)).save(root / "train2014/COCO_train2014_000000000009.jpg")
+    lines = import_problems("coco", root, params())
+    assert len(lines) == 2
+    assert "009.jpg: 10×20 pixels (upright), but it is listed with 20×10" in lines[0]
+    assert "007.jpg: No such file" in lines[1]
+
+
+def test_a_missing_file_of_annotations_is_named(root: Path) -> None:
+    (root / "annotations/instances_val2014.json").unlink()
+    lines = import_problems("coco", root, params())
+    assert "instances_val2014.json: No such file" in lines[0]
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", ""])
+def test_a_photograph_outside_its_folder_is_refused(name: str, root: Path) -> None:
+    values = content("train2014")
+    values["images"][1]["file_name"] = name
+    assert refusal(root, values) == [
+        "images.1.file_name: a file in the folder of the split is needed"
+    ]
+
+
+def test_all_bad_values_are_listed_one_line_each(root: Path) -> None:
+    values = content("train2014")
+    del values["images"][0]["file_name"]
+    values["images"][1]["width"] = "20"
+    values["images"][2]["height"] = 0
+    values["categories"] = [*CATEGORIES, {"id": "x", "name": "dog"}]
+    values["annotations"] = [
+        {"category_id": 17},
+        annotation(9, 17, iscrowd=2),
+        annotation(9, 17, segmentation="none"),
+        annotation(9, 17, segmentation=[[1, 2, 3, 4]]),
+        annotation(9, 17, segmentation=[[1, 2, 3, 4, 5, float("nan")]]),
+        annotation(9, 17, segmentation=[[0, 0, 1e9, 0, 1e9, 1e9]]),
+        annotation(9, 17, segmentation=[[0, 0, "1", 0, 1, 1]]),
+        annotation(9, 17, segmentation={"size": [10, 20], "counts": [-1, 201]}),
+        annotation(9, 17, segmentation={"size": [10, 20], "counts": "ooooooooo"}),
+        annotation(9, 17, segmentation={"counts": [200]}),
+    ]
+    lines = refusal(root, values)
+    places = [line.partition(":")[0] for line in lines]
+    assert places == [
+        "images.0.file_name",
+        "images.1.width",
+        "images.2.height",
+        "categories.3.id",
+        "annotations.0.image_id",
+        "annotations.1.iscrowd",
+        *(f"annotations.{number}.segmentation" for number in range(2, 10)),
+    ]
+
+
+def test_what_does_not_refer_to_anything_is_listed(root: Path) -> None:
+    values = content("train2014")
+    values["annotations"] += [
+        annotation(10, 17),
+        annotation(9, 18),
+        annotation(9, 17, segmentation={"size": [20, 10], "counts": [200]}),
+        annotation(9, 17, segmentation={"size": [10, 20], "counts": [150, 49]}),
+    ]
+    assert refusal(root, values) == [
+        "annotations.5: no image has the id 10",
+        "annotations.6: no category has the id 18",
+        "annotations.7: size [20, 10], but its image has [10, 20]",
+        "annotations.8: the run lengths do not add up to the size",
+    ]
+
+
+@pytest.mark.parametrize("values", [[], None, 1, {}, {"images": 1}])
+def test_other_json_is_refused(values: object, root: Path) -> None:
+    assert refusal(root, values)
+
+
+def test_what_is_no_json_is_refused(root: Path) -> None:
+    (root / "annotations/instances_train2014.json").write_text("{")
+    lines = import_problems("coco", root, params())
+    assert "instances_train2014.json: the file: invalid JSON" in lines[0]
+
+
+def test_images_of_both_splits_and_of_one_name_are_refused(root: Path) -> None:
+    values = content("train2014")
+    (root / "train2014/more").mkdir()
+    first = root / "train2014" / values["images"][0]["file_name"]
+    for name in (f"more/{first.name}", "COCO_val2014_000000000007.jpg"):
+        (root / "train2014" / name).write_bytes(first.read_bytes())
+        values["images"].append(picture(100 + len(name), name))
+    store(root, "train2014", values)
+    assert import_problems("coco", root, params()) == [
+        "COCO_train2014_000000000009: listed twice in train2014",
+        "COCO_val2014_000000000007: listed in both train2014 and val2014",
+    ]
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_compressed_runs_are_read_as_pycocotools_writes_them(runs: list[int]) -> None:
+    coco = pytest.importorskip("pycocotools.mask")
+    height = sum(runs) or 1
+    text = coco.frPyObjects({"size": [height, 1], "counts": runs}, height, 1)["counts"].decode()
+    assert read_counts(text) == runs
+
+
+@pytest.mark.parametrize("text", ["o", "ooooooooooooooo", "1 2", "é", "0\0", "P"])
+def test_malformed_compressed_runs_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="compressed RLE"):
+        read_counts(text)
+
+
+@pytest.mark.skipif(not COCO.is_dir(), reason=f"there is no {COCO}")
+def test_real_annotations_are_imported() -> None:
+    names = ["person", "chair", "car"]
+    changed = {"train": "train2017", "val": "val2017", "classes": names}
+    index = imported(COCO, **changed)
+    assert len(index.entries) == 43
+    assert index.entries[0].id == "000000000009"
