@@ -16,7 +16,7 @@ CHOICES: dict[str, Collection[str]] = {
     "cam.method": METHODS,
 }
 
-PATHS = ("network.weights", "saliency.root", "onnx.model")  # that may be data/none
+PATHS = ("network.weights", "saliency.root", "onnx.model", "cam.root")  # that may be data/none
 
 
 def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:

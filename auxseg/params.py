@@ -7,7 +7,7 @@ value but never change a result.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -24,6 +24,19 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Text  # one of a registry: auxseg/choices.py knows which
+
+
+def _can_stand_in_a_command(path: str) -> str:
+    # dvc.yaml puts it into double quotes, where these keep their meaning.
+    for letter in '"$`\\\n':
+        if letter in path:
+            raise ValueError(f"a path without {letter!r} is needed: DVC puts it into a command")
+    if path.startswith("-"):
+        raise ValueError("a path that begins with '-' is taken for an option: write './-…'")
+    return path
+
+
+FilePath = Annotated[Text, AfterValidator(_can_stand_in_a_command)]
 Scales = Annotated[list[Annotated[float, Field(ge=0.1, le=4)]], Field(min_length=1)]
 
 
@@ -67,7 +80,7 @@ class Onnx(Section):
     stretched to 0..1 for each image).
     """
 
-    model: Text
+    model: FilePath
     size: Annotated[int, Field(ge=16, le=4096)]
     divide_by: Literal["maximum", 255]
     mean: Annotated[list[Finite], Field(min_length=3, max_length=3)]
@@ -80,11 +93,12 @@ class Dataset(Section):
     """Which images to use, and what the format calls the splits ``train`` and ``val``."""
 
     format: Name
-    root: Text
+    root: FilePath
     classes: Annotated[list[Text], Field(min_length=1, max_length=254)]
     train: Text
     val: Text
     examples: Count
+    mask_values: Literal["order", "voc"] | dict[str, Annotated[int, Field(ge=1, le=254)]]
     difficult: bool
     max_side: Annotated[int, Field(ge=64)]
 
@@ -102,7 +116,7 @@ class Dataset(Section):
 class Saliency(Section):
     """The folder or archive of imported saliency maps; ``none`` stands for no saliency at all."""
 
-    root: Text
+    root: FilePath
 
 
 class Network(Section):
@@ -110,7 +124,7 @@ class Network(Section):
 
     backbone: Name
     output_stride: OutputStride
-    weights: Text
+    weights: FilePath
     freeze_batchnorm: bool
     precision: Precision
 
@@ -150,8 +164,9 @@ class ClassifierParams(Section):
 
 
 class CamParams(Section):
-    """Multi-scale class activation maps."""
+    """Class activation maps: ready ones below ``root``, or computed over several scales."""
 
+    root: FilePath
     method: Name
     scales: Scales
     mirror: bool

@@ -17,8 +17,11 @@ from auxseg.work.job import Job
 from auxseg.work.making import making
 
 
-def main(dataset: Path, model: Path, out: Path) -> None:
-    """Write the CAMs of the classes that each training image of DATASET is labelled with."""
+def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
+    """Write the CAMs of the classes that each training image of DATASET is labelled with.
+
+    ROOT holds ready CAMs of another method; with `data/none`, MODEL makes them.
+    """
     params = load_params().cam
     index = read_index(dataset)
     task = partial(maps, stored_network(model, Classifier), params)

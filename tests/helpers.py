@@ -106,6 +106,7 @@ def dataset_params(**changed: Any) -> Dataset:
         "train": "train",
         "val": "val",
         "examples": 1,
+        "mask_values": "order",
         "difficult": True,
         "max_side": 1024,
     }

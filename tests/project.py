@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -233,7 +234,7 @@ def _stage(name: str, body: dict[str, Any], variables: dict[str, Any]) -> Stage:
         )
 
     outs = paths("outs", "metrics", "plots")
-    cmd = tuple(_fill(body["cmd"], variables).split())
+    cmd = tuple(shlex.split(_fill(body["cmd"], variables)))
     return Stage(name, cmd, paths("deps"), outs, paths("params"))
 
 

@@ -15,7 +15,7 @@ from helpers import noise
 from networks_of_tests import new_auxsegnet
 
 CPU = torch.device("cpu")
-PARAMS = CamParams(method="cam", scales=[1.0, 0.5], mirror=True)
+PARAMS = CamParams(root="data/none", method="cam", scales=[1.0, 0.5], mirror=True)
 IMAGE = noise(40, 50)
 ROWS, COLUMNS = grid_size(40, 50, 8)
 POSITIONS = ROWS * COLUMNS

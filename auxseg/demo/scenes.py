@@ -117,10 +117,12 @@ def draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
     image = gaussian_filter(image, (0.5, 0.5, 0)) + rng.normal(0, 0.012, image.shape)
     mask = np.array([0, *values], np.uint8)[instances]
     mask[outlines] = 255
+    # None stands for a number that no pixel has; every object has some.
+    places = [place for place in find_objects(instances) if place is not None]
     return Scene(
         image=(255 * np.clip(image, 0, 1)).round().astype(np.uint8),
         mask=mask,
-        objects=tuple(zip(values, find_objects(instances), strict=True)),
+        objects=tuple(zip(values, places, strict=True)),
     )
 
 

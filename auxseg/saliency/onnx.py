@@ -89,7 +89,7 @@ class OnnxSaliency:
 
 def _normalised(pixels: Floats, params: Onnx) -> Floats:
     """(H, W, 3) of grey levels → (1, 3, H, W)."""
-    divisor = max(pixels.max(), 1) if params.divide_by == "maximum" else params.divide_by
+    divisor = max(float(pixels.max()), 1.0) if params.divide_by == "maximum" else params.divide_by
     mean, std = np.array(params.mean, np.float32), np.array(params.std, np.float32)
     return np.ascontiguousarray(((pixels / divisor - mean) / std).transpose(2, 0, 1)[None])
 

@@ -116,7 +116,7 @@ def test_a_network_gives_the_same_bytes_in_one_process_and_in_two(
     photos = [noise(40, 50 + number, number) for number in range(8)]
     index = make_index(tmp_path, photos, [[0, 1]] * len(photos))
     stored = stored_network(tmp_path, Classifier)
-    params = CamParams(method="cam", scales=[0.75, 1.0, 1.5], mirror=True)
+    params = CamParams(root="data/none", method="cam", scales=[0.75, 1.0, 1.5], mirror=True)
     work = Job(index.photograph, partial(maps, stored, params), network=True)
     results = []
     for processes in ("1", "2"):
