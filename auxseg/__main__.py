@@ -1,4 +1,4 @@
-"""``python -m auxseg`` is the command ``auxseg``."""
+"""``python -m auxseg`` runs the command ``auxseg``."""
 
 from auxseg.use.commands import main
 

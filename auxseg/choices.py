@@ -1,4 +1,4 @@
-"""Which names ``params.yaml`` may hold: those of the backbones, dataset formats and CAM methods."""
+"""The names that ``params.yaml`` may hold: of backbones, dataset formats and CAM methods."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -16,11 +16,16 @@ CHOICES: dict[str, Collection[str]] = {
     "cam.method": METHODS,
 }
 
-PATHS = ("network.weights", "saliency.root", "onnx.model", "cam.root")  # that may be data/none
+PATHS = ("network.weights", "saliency.root", "onnx.model", "cam.root")  # may be data/none
 
 
 def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:
-    """ParamsError, one line per problem, if a name is unknown, or a backbone lacks the stride."""
+    """Check the names in the parameters, and that the backbone has the output stride.
+
+    Raises:
+        ParamsError: If a name is unknown, the backbone lacks the stride, or a path is ``none``
+            instead of ``data/none``; the message has one line per problem.
+    """
     lines = [
         f"{path}: {key} = {value!r}: {_listed(known)} is needed"
         for key, known in CHOICES.items()
@@ -44,7 +49,7 @@ def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of ``params.yaml``, for editors."""
+    """Return the JSON schema of ``params.yaml``, for editors."""
     whole = Params.model_json_schema()
     for key, known in CHOICES.items():
         section, name = key.split(".")

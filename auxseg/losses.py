@@ -1,6 +1,7 @@
 """The losses of a round: classification, saliency and segmentation learn together.
 
-METHOD: the network. Each loss is a mean over the whole batch, also where several workers share it.
+See docs/method.md, The network. Each loss is a mean over the whole batch, also if several workers
+share it.
 """
 
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from auxseg.training.sharing import weighted
 
 
 def round_losses(outputs: Outputs, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
-    """The five losses of a round, weighted. Without affinity nothing is refined: three losses."""
+    """Return the weighted losses of a round by name: five, or three without affinity."""
     labels, salient = batch["segmentation"], batch["saliency"]
     losses = {
         "classification": classification_loss(outputs.classification.logits, batch["classes"]),
@@ -30,18 +31,28 @@ def round_losses(outputs: Outputs, batch: Batch, weights: LossWeights) -> dict[s
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits (B, C, h, w), upsampled to labels (B, H, W), 255 = ignore."""
+    """Return the cross-entropy of logits that are upsampled to the labels.
+
+    Args:
+        logits: (B, C, h, w).
+        labels: (B, H, W) int64, 255 = ignore.
+    """
     pixels = resize_maps(logits, (labels.shape[1], labels.shape[2]))
     known = labels != IGNORE
     # Not F.cross_entropy: on CUDA it has no deterministic form.
     chosen = pixels.log_softmax(1).gather(1, labels.where(known, 0).unsqueeze(1)).squeeze(1)
-    # A batch may have no labelled pixel at all; the mean over none would be NaN.
+    # A batch may have no labelled pixel; the mean over none would be NaN.
     mean = (-chosen).where(known, 0).sum() / known.sum().clamp(min=1)
     return weighted(mean, known.sum())
 
 
 def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:
-    """Binary cross-entropy: logits (B, 1, h, w), upsampled to 0/1 maps (B, H, W); 255 = ignore."""
+    """Return the binary cross-entropy of logits that are upsampled to the saliency maps.
+
+    Args:
+        logits: (B, 1, h, w).
+        salient: (B, H, W) int64 of 0 and 1, 255 = ignore.
+    """
     pixels = resize_maps(logits, (salient.shape[1], salient.shape[2]))[:, 0]
     known = salient != IGNORE
     total = F.binary_cross_entropy_with_logits(

@@ -23,11 +23,11 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
-Name = Text  # one of a registry: auxseg/choices.py knows which
+Name = Text  # one of a registry, which auxseg/choices.py checks
 
 
 def _can_stand_in_a_command(path: str) -> str:
-    # dvc.yaml puts it into double quotes, where these keep their meaning.
+    # dvc.yaml puts the path into double quotes, where these characters keep their meaning.
     for letter in '"$`\\\n':
         if letter in path:
             raise ValueError(f"a path without {letter!r} is needed: DVC puts it into a command")
@@ -47,7 +47,7 @@ class Section(BaseModel):
 
 
 class Demo(Section):
-    """The built-in dataset."""
+    """The built-in demo dataset."""
 
     seed: Annotated[int, Field(ge=0)]
     train_images: Annotated[int, Field(ge=2)]
@@ -72,7 +72,7 @@ class Geodesic(Section):
 
 
 class Onnx(Section):
-    """A salient-object model in ONNX: what it is given, and what its output means.
+    """A salient-object model in ONNX: how to prepare its input, and what its output means.
 
     The photograph, resized to ``size`` × ``size``, is divided by ``divide_by`` (``maximum``: its
     own largest value), then normalised by ``mean`` and ``std`` of red, green and blue. ``output``
@@ -90,7 +90,7 @@ class Onnx(Section):
 
 
 class Dataset(Section):
-    """Which images to use, and what the format calls the splits ``train`` and ``val``."""
+    """The images to use, and the dataset's names for the splits ``train`` and ``val``."""
 
     format: Name
     root: FilePath
@@ -114,7 +114,7 @@ class Dataset(Section):
 
 
 class Saliency(Section):
-    """The folder or archive of imported saliency maps; ``none`` stands for no saliency at all."""
+    """The folder or archive of imported saliency maps; ``data/none`` means no saliency at all."""
 
     root: FilePath
 
@@ -130,7 +130,7 @@ class Network(Section):
 
 
 class Augment(Section):
-    """Random scale, mirror and crop of training images; ``crop`` is stride · n + 1 pixels."""
+    """Random scale, colour, mirror and crop of images; ``crop`` is stride · n + 1 pixels."""
 
     scale: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     mirror: Fraction
@@ -157,7 +157,7 @@ class Schedule(Section):
 
 
 class ClassifierParams(Section):
-    """Training of round 0's classifier."""
+    """Training of the classifier of round 0."""
 
     augment: Augment
     schedule: Schedule
@@ -173,14 +173,14 @@ class CamParams(Section):
 
 
 class PseudoLabelParams(Section):
-    """Fusion of CAM and saliency into labels: above a threshold means object."""
+    """Fusion of CAM and saliency into labels: a value above its threshold means object."""
 
     cam_threshold: Fraction
     saliency_threshold: Fraction
 
 
 class LossWeights(Section):
-    """Weights of the five losses; ``refined`` are the predictions after the affinity."""
+    """Weights of the five losses; ``…_refined`` is for the predictions after the affinity."""
 
     classification: NotNegative
     segmentation: NotNegative
@@ -190,10 +190,10 @@ class LossWeights(Section):
 
 
 class TrainParams(Section):
-    """Training of a round's network, and how many rounds there are.
+    """Training of the network of a round; ``stages`` is the number of rounds.
 
-    ``dilations`` are those of the task branches' three 3×3 convolutions; a dilation as large as
-    the feature map of a crop reads nothing but padding.
+    ``dilations`` are those of the three 3×3 convolutions of each task branch. With a dilation as
+    large as the feature map of a crop, a convolution reads nothing but padding around its centre.
     """
 
     stages: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
@@ -223,14 +223,14 @@ class SaliencyCrf(CrfKernels):
 
 
 class Predict(Section):
-    """Scales of the segmentation at test time."""
+    """Scales and mirroring at test time."""
 
     scales: Scales
     mirror: bool
 
 
 class Params(Section):
-    """The whole of ``params.yaml``; ``deterministic`` is about training on CUDA."""
+    """The whole of ``params.yaml``; ``deterministic`` concerns training on CUDA."""
 
     seed: Annotated[int, Field(ge=0)]
     deterministic: bool
@@ -254,7 +254,12 @@ class ParamsError(ValueError):
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check all parameters; ParamsError names key, value and what is allowed."""
+    """Read and check all parameters.
+
+    Raises:
+        ParamsError: If the file cannot be read, or a value is not allowed; each line of the message
+            names key, value and what is allowed.
+    """
     try:
         # The same YAML 1.2 reader as DVC: `1e-3` is a number, `no` a string.
         values = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
@@ -271,7 +276,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 
 
 def _crops_off_the_grid(params: Params) -> list[str]:
-    """What is wrong with crops whose corners would not be corner features."""
+    """Describe the crops whose corners would not be corner features."""
     stride = params.network.output_stride
     crops = {"classifier": params.classifier.augment.crop, "train": params.train.augment.crop}
     return [

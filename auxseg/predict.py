@@ -1,4 +1,4 @@
-"""Predictions for photographs: what the networks say at test time, without any label."""
+"""Predictions of the networks at test time, without any label."""
 
 import torch
 
@@ -16,10 +16,17 @@ def predict(
     params: Predict,
     device: torch.device,
 ) -> Arrays:
-    """Mean of the outputs over scales and mirror images, on the grid of scale 1.
+    """Average the outputs over scales and mirror images, on the grid of scale 1.
 
-    Returns ``classification`` (K,) float32 logits, and from an AuxSegNet ``segmentation``
-    (K+1, h, w) float16 logits and ``saliency`` (h, w) float16 probabilities, both refined.
+    Args:
+        network: A classifier or an AuxSegNet, on ``device``.
+        image: (H, W, 3) uint8 RGB.
+        params: Scales and mirror.
+        device: Where to compute.
+
+    Returns:
+        ``classification`` (K,) float32 logits, and from an AuxSegNet ``segmentation``
+        (K+1, h, w) float16 logits and ``saliency`` (h, w) float16 probabilities, both refined.
     """
     size = grid_size(image.shape[0], image.shape[1], network.stride)
     classification, segmentation, saliency = [], [], []

@@ -18,15 +18,22 @@ def fuse(
 ) -> Bytes:
     """Label every pixel where CAM and saliency agree; 255 where exactly one sees an object.
 
-    ``cam`` is (P, H, W) in [0, 1], one map for each of the P present ``classes`` (numbers 0..K-1);
-    ``saliency`` is (H, W) in [0, 1]. Returns (H, W): 0 is background, k+1 is class k.
-
-    Without saliency (None) the CAM decides alone: the strongest class above its threshold, else
+    Without saliency the CAM decides alone: the strongest class above its threshold, else
     background; nothing is ignored.
+
+    Args:
+        cam: (P, H, W) in [0, 1], one map for each present class.
+        classes: The P present classes, numbers 0..K-1.
+        saliency: (H, W) in [0, 1], or None.
+        cam_threshold: A CAM above it marks its class.
+        saliency_threshold: Saliency above it marks an object.
+
+    Returns:
+        (H, W) uint8: 0 is background, k+1 is class k, 255 is ignored.
     """
     background = np.full((1, *cam.shape[1:]), cam_threshold, cam.dtype)
     numbers = np.array([0, *(k + 1 for k in classes)], np.uint8)
-    # Of equals the first wins: a threshold itself is background.
+    # Of equal values the first one wins, so a CAM at the threshold is background.
     labels: Bytes = numbers[np.concatenate([background, cam]).argmax(0)]
     if saliency is None:
         return labels

@@ -1,4 +1,4 @@
-"""What a round's network says about its training images: refined CAM and saliency."""
+"""Refined CAM and saliency of the training images, by the network of a round."""
 
 import torch
 from torch import Tensor
@@ -19,13 +19,22 @@ def refine(
 ) -> tuple[Tensor, Tensor]:
     """Refine the network's own CAM by its cross-task pairwise affinity: ``M ← A M``.
 
-    Returns the maps (K, h, w), not normalised again, and the refined saliency probability (h, w),
-    both on the grid of scale 1. Without affinity the CAM stays as it is.
+    Without affinity the CAM stays as it is.
+
+    Args:
+        network: The network of the round, on ``device``.
+        image: (H, W, 3) uint8 RGB.
+        params: Method, scales and mirror of the CAM.
+        device: Where to compute.
+
+    Returns:
+        The maps (K, h, w), not normalised again, and the refined saliency probability (h, w), both
+        on the grid of scale 1.
     """
     stride = network.stride
     cam = multi_scale.cam(network, image, params, device)
     outputs = network(network_input(image, stride, 1, mirror=False).to(device))
     if outputs.affinity is not None:
-        # Only the pairwise map: the unary one gives every position the same.
+        # Only the pairwise map, because the unary one gives every position the same.
         cam = (outputs.affinity.pairwise @ cam[None])[0]
     return cam, outputs.saliency_refined[0, 0].sigmoid()

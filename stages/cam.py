@@ -1,4 +1,4 @@
-"""Multi-scale class activation maps of the training images, by round 0's classifier."""
+"""Multi-scale class activation maps of the training images, by the classifier of round 0."""
 
 from auxseg.system.stage import run
 
@@ -31,7 +31,7 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
 
 
 def maps(model: StoredNetwork[Classifier], params: CamParams, photo: Photograph) -> bytes:
-    """One image's CAMs."""
+    """Return the CAMs of one image, encoded."""
     maps = cam(model.network, photo.pixels, params, device())
     return encode_arrays(class_maps(maps, photo.entry.labels))
 

@@ -1,4 +1,4 @@
-"""Train round 0's image classifier on the image-level labels."""
+"""Train the image classifier of round 0 on the image-level labels."""
 
 from auxseg.system.stage import run
 
@@ -20,7 +20,7 @@ from auxseg.work.trainings import fit
 
 
 def main(dataset: Path, weights: Path, out: Path) -> None:
-    """Train from WEIGHTS on the images of DATASET, write network and curves to OUT."""
+    """Train from WEIGHTS on the images of DATASET; write the network and its curves to OUT."""
     params = load_params()
     network, classifier = params.network, params.classifier
     use_deterministic_algorithms(params.deterministic)

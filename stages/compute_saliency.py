@@ -19,15 +19,15 @@ def main(name: str, dataset: Path, model: Path, out: Path) -> None:
 
     MODEL is a file of the source's own, or `data/none`.
     """
-    params = load_params()
+    params = getattr(load_params(), name)
     index = read_index(dataset)
     job = Job(index.photograph, partial(saliency, SOURCES[name](params, model)))
-    with making(out, params=getattr(params, name)) as (folder, scratch):
+    with making(out, params=params) as (folder, scratch):
         write_files(folder, each(index.entries, job, scratch, f"{name} saliency"))
 
 
 def saliency(source: Source, photo: Photograph) -> bytes:
-    """One image's map."""
+    """Return the map of one image, encoded."""
     return encode_grey(source(photo.pixels))
 
 

@@ -1,4 +1,4 @@
-"""The final segmentation: refine the last round's predictions by a dense CRF."""
+"""The final segmentation: the predictions of the last round, refined by a dense CRF."""
 
 from auxseg.system.stage import run
 
@@ -29,12 +29,12 @@ def main(dataset: Path, prediction: Path, out: Path) -> None:
 
 
 def read(index: Index, predictions: Shards, entry: Entry) -> tuple[Photograph, Arrays]:
-    """One image and its prediction."""
+    """Read one image and its prediction."""
     return index.photograph(entry), predictions[entry.id]
 
 
 def refined(kernels: CrfKernels, inputs: tuple[Photograph, Arrays]) -> bytes:
-    """One image's label map after the CRF."""
+    """Return the label map of one image after the CRF, encoded."""
     photo, prediction = inputs
     image = photo.pixels
     probabilities = to_probabilities(prediction["segmentation"], image.shape[:2])

@@ -15,7 +15,7 @@ from auxseg.system.progress import track
 
 
 def main(root: Path, train: Path, val: Path) -> None:
-    """Check the dataset at ROOT, index the images to train on in TRAIN, those to predict in VAL."""
+    """Check the dataset at ROOT; index the images to train on in TRAIN, those to predict in VAL."""
     params = load_params().dataset
     verify(root)
     report = Report()

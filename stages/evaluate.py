@@ -1,4 +1,4 @@
-"""Metrics, tables for plots, overlays of the examples, and the summary on the terminal."""
+"""Metrics, tables for plots, overlays of the examples, and a summary on the terminal."""
 
 from auxseg.system.stage import run
 

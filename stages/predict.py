@@ -30,7 +30,7 @@ def main(dataset: Path, model: Path, out: Path) -> None:
 
 
 def outputs(model: StoredNetwork[Network], params: Predict, photo: Photograph) -> bytes:
-    """What the network says of one image."""
+    """Return the outputs of the network for one image, encoded."""
     return encode_arrays(predict(model.network, photo.pixels, params, device()))
 
 

@@ -27,12 +27,12 @@ def main(dataset: Path, cam: Path, saliency: Path, out: Path) -> None:
 
 
 def read(cams: Shards, saliency: Path, entry: Entry) -> tuple[Entry, Arrays, Bytes | None]:
-    """One image, its CAMs, and its saliency where there is one."""
+    """Read one image, its CAMs, and its saliency map if there is one."""
     return entry, cams[entry.id], read_saliency(saliency, entry.id)
 
 
 def fused(params: PseudoLabelParams, inputs: tuple[Entry, Arrays, Bytes | None]) -> bytes:
-    """One image's pseudo labels."""
+    """Return the pseudo labels of one image, encoded."""
     entry, cams, salient = inputs
     labels = fuse(
         to_pixels(cams["cam"], (entry.height, entry.width)),

@@ -1,4 +1,4 @@
-"""Refine the CAMs of a round's network by its affinity, and read off its saliency."""
+"""Refined CAMs and saliency maps of the training images, by the network of a round."""
 
 from auxseg.system.stage import run
 
@@ -29,7 +29,7 @@ def main(dataset: Path, model: Path, out: Path) -> None:
 
 
 def maps(model: StoredNetwork[AuxSegNet], params: CamParams, photo: Photograph) -> bytes:
-    """One image's refined CAMs and saliency."""
+    """Return the refined CAMs and the saliency of one image, encoded."""
     cam, saliency = refine(model.network, photo.pixels, params, device())
     arrays = class_maps(cam, photo.entry.labels)
     return encode_arrays(arrays | {"saliency": saliency.half().cpu().numpy()})

@@ -2,13 +2,17 @@
 
 from auxseg.system.stage import run
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from auxseg.data.files import NO_FILE, new_folder, verify
 from auxseg.data.index import read_index
 from auxseg.data.maps import encode_grey, write_files
-from auxseg.saliency.imported import import_maps
+from auxseg.data.photos import open_image
+from auxseg.saliency.imported import SaliencyError, import_maps, refusal
+from auxseg.saliency.remarks import Traits, decode, encode, uneven, warnings
+from auxseg.saliency.turning import orientation
 from auxseg.work.images import collect
 from auxseg.work.making import making
 
@@ -16,21 +20,36 @@ from auxseg.work.making import making
 def main(dataset: Path, root: Path, out: Path) -> None:
     """Write a map for each training image of DATASET from ROOT, a folder or archive, to OUT.
 
-    With `data/none` as ROOT, OUT stays empty: the pipeline runs without saliency.
+    With `data/none` as ROOT, OUT stays empty, and the pipeline runs without saliency.
     """
     if root.name == NO_FILE:
         with new_folder(out):
             return
     verify(root)
-    entries = read_index(dataset).entries
-    sizes = {entry.id: (entry.height, entry.width) for entry in entries}
+    index = read_index(dataset)
+    entries = {entry.id: entry for entry in index.entries}
+    sizes = {id_: (entry.height, entry.width) for id_, entry in entries.items()}
+    kept: dict[str, Traits] = {}
+
+    def turning(id_: str) -> int:
+        return orientation(open_image(index.photograph(entries[id_]).data))
 
     def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
-        for id_, saliency in import_maps(root, sizes, done):
-            yield id_, encode_grey(saliency)
+        for id_, map_ in import_maps(root, sizes, turning, done):
+            yield id_, encode(map_.traits, encode_grey(map_.pixels))
+
+    def images(records: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        for id_, record in records:
+            kept[id_], image = decode(record)
+            yield id_, image
 
     with making(out, params=None) as (folder, scratch):
-        write_files(folder, collect(list(sizes), rest, scratch, "saliency"))
+        write_files(folder, images(collect(list(sizes), rest, scratch, "saliency")))
+        if squares := uneven(kept):
+            unfit = [f"{id_}: {kept[id_].width}×{kept[id_].height}" for id_ in squares]
+            raise SaliencyError(refusal(root, len(sizes), unfit))
+        for line in warnings(kept, turning):
+            print(f"warning: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

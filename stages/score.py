@@ -1,4 +1,4 @@
-"""Score one round against the ground truth and append it to the tables of the rounds before."""
+"""Score one round against the ground truth; append it to the tables of the rounds before."""
 
 from auxseg.system.stage import run
 
@@ -30,7 +30,7 @@ def main(
 ) -> None:
     """Write the scores and training curves of all rounds up to this one to OUT.
 
-    TRAIN and VAL index the training images, and the images that were predicted.
+    TRAIN and VAL are the indexes of the training images and of the predicted images.
     """
     scores = score_round(read_index(train), read_index(val), pseudo_labels, saliency, prediction)
     rounds, curves = [round_row(round_, scores)], [read_curves(model, round_)]

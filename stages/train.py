@@ -28,7 +28,7 @@ def main(
     pseudo_labels: Annotated[Path, typer.Option(help="Folder of label maps.")],
     saliency: Annotated[Path, typer.Option(help="Folder of saliency maps.")],
 ) -> None:
-    """Train on the training images of DATASET, write the network and its curves to OUT."""
+    """Train on the training images of DATASET; write the network and its curves to OUT."""
     params = load_params()
     affinity, whitening = params.train.affinity, params.train.whitening
     augment, schedule, losses = params.train.augment, params.train.schedule, params.train.losses
@@ -39,7 +39,7 @@ def main(
         params.network,
         len(index.classes),
         affinity=affinity,
-        # Whitening belongs to the dual form; the published pairwise affinity has none.
+        # Whitening belongs to the dual affinity; the published pairwise affinity has none.
         whitening=whitening and affinity == "dual",
         dilations=params.train.dilations,
     )

@@ -1,4 +1,4 @@
-"""Update the saliency maps: mean of the network's and the imported map, then a dense CRF."""
+"""Update the saliency maps: the mean of predicted and imported map, then a dense CRF."""
 
 from auxseg.system.stage import run
 
@@ -20,9 +20,9 @@ from auxseg.work.making import making
 
 
 def main(dataset: Path, refined: Path, imported: Path, out: Path) -> None:
-    """Combine REFINED with the IMPORTED maps for the training images of DATASET into OUT.
+    """Combine the REFINED with the IMPORTED maps of the training images of DATASET into OUT.
 
-    Where no maps were imported, OUT stays empty as well.
+    If no maps were imported, OUT stays empty as well.
     """
     params = load_params().saliency_crf
     index = read_index(dataset)
@@ -35,12 +35,12 @@ def main(dataset: Path, refined: Path, imported: Path, out: Path) -> None:
 def read(
     index: Index, refined: Shards, imported: Path, entry: Entry
 ) -> tuple[Photograph, Arrays, Bytes]:
-    """One image, what its network says, and its imported map."""
+    """Read one image, its refined arrays, and its imported map."""
     return index.photograph(entry), refined[entry.id], read_grey(imported / f"{entry.id}.png")
 
 
 def updated(params: SaliencyCrf, inputs: tuple[Photograph, Arrays, Bytes]) -> bytes:
-    """One image's new saliency map."""
+    """Return the new saliency map of one image, encoded."""
     photo, refined, original = inputs
     image = photo.pixels
     predicted = to_pixels(refined["saliency"][None], image.shape[:2])

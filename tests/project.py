@@ -219,7 +219,9 @@ def _read(content: dict[str, Any]) -> Iterator[Stage]:
             yield _stage(name, body, {})
         elif isinstance(body["foreach"], dict):
             for key, item in body["foreach"].items():
-                yield _stage(f"{name}@{key}", body["do"], {"key": key, "item": item})
+                yield _stage(
+                    f"{name}@{key}", body["do"], {"key": key, "item": _fill(str(item), {})}
+                )
         else:
             for item in body["foreach"]:
                 yield _stage(f"{name}@{item}", body["do"], {"item": item})
@@ -307,6 +309,8 @@ def params_read(script: str) -> frozenset[str]:
         """The dotted key that an expression stands for, None if it is not about parameters."""
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "load_params":
             return ""
+        if (owner := _owner(node)) is not None and chain(owner) == "":
+            return "<name>"
         if isinstance(node, ast.Name):
             return names.get(node.id)
         if isinstance(node, ast.Attribute) and (owner := chain(node.value)) is not None:
@@ -315,6 +319,7 @@ def params_read(script: str) -> frozenset[str]:
 
     # Parts of a longer chain, and a plain `params = load_params()`, are no use of their own.
     parts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    parts |= {id(owner) for node in ast.walk(tree) if (owner := _owner(node)) is not None}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and (key := chain(node.value)) is not None:
             (target,) = node.targets
@@ -327,3 +332,11 @@ def params_read(script: str) -> frozenset[str]:
         return frozenset({"params.yaml"})
     # What is read below a section that is taken as a whole is part of it.
     return frozenset(key for key in used if not any(key.startswith(f"{u}.") for u in used))
+
+
+def _owner(node: ast.AST) -> ast.expr | None:
+    """``params`` in ``getattr(params, name)``: what has the section that is called ``name``."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
+        owner, name = node.args
+        return owner if getattr(name, "id", "") == "name" else None
+    return None

@@ -1,8 +1,8 @@
 """Dual affinity: pairwise and unary maps within one task, and their fusion across tasks.
 
-METHOD: Xu et al., TNNLS 2025, "task-specific" and "cross-task" affinity. The pairwise part follows
-the published AuxSegNet; the unary part and the whitening follow the disentangled non-local block
-(Yin et al., ECCV 2020), the nearest published form.
+See docs/method.md, The network, and Xu et al., TNNLS 2025, "task-specific" and "cross-task"
+affinity. The pairwise part follows the published AuxSegNet. The unary part and the whitening
+follow the disentangled non-local block (Yin et al., ECCV 2020), the nearest published form.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,17 +13,22 @@ from torch import Tensor, nn
 
 from auxseg.system.runtime import affinity_bytes
 
-# Memory at the peak, for each entry of the rows at hand: the fusion of two maps by convolutions
-# that pad channels to blocks of eight (measured with oneDNN).
+# Peak memory per entry of the rows that are computed at once. The peak is the fusion of two maps
+# by convolutions that pad channels to blocks of eight (measured with oneDNN).
 BYTES_PER_ENTRY = 100
 
 
 class PairwiseMap:
-    """A map (B, N, N) over N = h·w positions; row i is what position i takes from each position j.
+    """A map (B, N, N) over N = h·w positions; row i holds what position i takes from each position.
 
-    ``compute(start, stop)`` gives the rows from ``start`` up to ``stop`` as (B, stop - start, N).
-    A map that fits into ``affinity_bytes`` is computed once and kept. The rows of a larger one are
-    computed in chunks each time they are used, so that N² numbers never exist at once.
+    At inference, a map that does not fit into ``affinity_bytes`` is not kept: its rows are computed
+    in chunks each time they are used, so that N² numbers never exist at once. Any other map is
+    computed once and kept.
+
+    Args:
+        compute: Called with ``start`` and ``stop``; returns these rows, (B, stop - start, N).
+        batch: B.
+        positions: N.
     """
 
     def __init__(self, compute: Callable[[int, int], Tensor], batch: int, positions: int) -> None:
@@ -34,7 +39,7 @@ class PairwiseMap:
         self._kept = compute(0, positions) if self._chunk >= positions else None
 
     def rows(self, start: int, stop: int) -> Tensor:
-        """Rows from ``start`` up to ``stop``: (B, stop - start, N)."""
+        """Return the rows from ``start`` up to ``stop``, (B, stop - start, N)."""
         return self._compute(start, stop) if self._kept is None else self._kept[:, start:stop]
 
     def __matmul__(self, values: Tensor) -> Tensor:
@@ -55,7 +60,9 @@ class PairwiseMap:
 class Affinity:
     """How much each position takes from the others, N = h·w positions.
 
-    ``unary`` is (B, N), the weights that every position gives alike, or None.
+    Attributes:
+        pairwise: Weights A (B, N, N) of every pair of positions.
+        unary: Weights U (B, N) that are the same for every position, or None.
     """
 
     pairwise: PairwiseMap
@@ -73,9 +80,14 @@ class Affinity:
 class TaskAffinity(nn.Module):
     """Affinity of one task's features, and the features refined by it.
 
-    ``F ← F + W_o Σ_j (A[i,j] + U[j]) W_v F[j]`` with ``A[i,j] = softmax_j(q_i·k_j)`` and, where
-    ``dual``, ``U[j] = softmax_j(W_u F)[j]``. ``whitening`` subtracts the mean query and key, so
-    that the pairwise map keeps only what differs from position to position.
+    ``F ← F + W_o Σ_j (A[i,j] + U[j]) W_v F[j]`` with ``A[i,j] = softmax_j(q_i·k_j)`` and
+    ``U[j] = softmax_j(W_u F)[j]``.
+
+    Args:
+        channels: D, the channels of the features.
+        dual: Whether there is a unary part U.
+        whitening: Whether to subtract the mean query and key, so that the pairwise map keeps only
+            what differs between positions.
     """
 
     def __init__(self, channels: int, *, dual: bool, whitening: bool) -> None:
@@ -88,7 +100,7 @@ class TaskAffinity(nn.Module):
         self.whitening = whitening
 
     def forward(self, features: Tensor) -> tuple[Tensor, Affinity]:
-        """(B, D, h, w) → refined features of the same shape, and the affinity."""
+        """Features (B, D, h, w) → refined features of the same shape, and the affinity."""
         query = self.query(features).flatten(2)
         key = self.key(features).flatten(2)
         if self.whitening:
@@ -105,10 +117,10 @@ class TaskAffinity(nn.Module):
 
 
 class CrossTaskAffinity(nn.Module):
-    """Fuse the affinities of both tasks by learned weights: ``A = Σ_t w_t ⊙ A_t``.
+    """Fusion of the affinities of both tasks by learned weights: ``A = Σ_t w_t ⊙ A_t``.
 
     The weights are a softmax over the two tasks at every entry of the map, so a row of the fused
-    pairwise map need not sum to one; as published, it is not normalised again.
+    pairwise map need not sum to one. As published, it is not normalised again.
     """
 
     def __init__(self, *, dual: bool) -> None:
@@ -121,7 +133,7 @@ class CrossTaskAffinity(nn.Module):
         positions = segmentation.pairwise.positions
 
         def rows(start: int, stop: int) -> Tensor:
-            # The weights of a row also depend on the rows before and after it.
+            # The 3×3 convolution of a row's weights also reads the rows before and after it.
             first, last = max(start - 1, 0), min(stop + 1, positions)
             maps = [affinity.pairwise.rows(first, last) for affinity in (segmentation, saliency)]
             return _fuse(self.pairwise, *maps)[:, start - first : stop - first]
@@ -136,7 +148,7 @@ class CrossTaskAffinity(nn.Module):
 
 def _rows_at_once(batch: int, positions: int) -> int:
     if torch.is_grad_enabled():
-        return positions  # autograd keeps what it needs, so that chunks would save nothing
+        return positions  # autograd keeps the rows, so chunks would save nothing
     return max(1, affinity_bytes() // (BYTES_PER_ENTRY * batch * positions))
 
 

@@ -12,14 +12,14 @@ from auxseg.networks.classification import Classification
 from auxseg.networks.network import Network, NetworkConfig, computed
 from auxseg.params import AffinityMode, Precision
 
-# The paper's width of the task branches; a narrower backbone gets branches as narrow as itself.
+# The paper's width of the task branches; a narrower backbone gets branches of its own width.
 TASK_CHANNELS = 128
 DILATIONS = (6, 12, 18)
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the network says of a batch; maps are at the output stride, before any sigmoid.
+    """Outputs of the network for a batch; maps are logits at the output stride.
 
     With ``affinity: none`` the refined maps are the initial ones and ``affinity`` is None.
     """
@@ -34,18 +34,22 @@ class Outputs:
 
 @dataclass(frozen=True, kw_only=True)
 class AuxSegNetConfig(NetworkConfig):
-    """``dilations`` are those of the task branches' three 3×3 convolutions."""
+    """The configuration of AuxSegNet+.
+
+    Attributes:
+        dilations: Of the three 3×3 convolutions of each task branch.
+    """
 
     affinity: AffinityMode
     whitening: bool
     dilations: Sequence[int] = DILATIONS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dilations", tuple(self.dilations))  # stored files have lists
+        object.__setattr__(self, "dilations", tuple(self.dilations))  # stored files hold lists
 
 
 class TaskBranch(nn.Module):
-    """Dense prediction of one task; its affinity refines the features half-way."""
+    """Dense prediction of one task; its affinity refines the features after two convolutions."""
 
     def __init__(self, inputs: int, outputs: int, config: AuxSegNetConfig) -> None:
         super().__init__()
@@ -62,16 +66,16 @@ class TaskBranch(nn.Module):
         self.conv4 = nn.Conv2d(width, outputs, 1, bias=False)
         self.relu = nn.ReLU()
         for conv in (self.conv1, self.conv2, self.conv3):
-            # torch's own default shrinks the activations from layer to layer, and these three have
-            # no normalisation to make up for it.
+            # torch's default shrinks the activations from layer to layer, and no normalisation
+            # compensates for it here.
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor, precision: Precision) -> tuple[Tensor, Affinity | None]:
-        """(B, D, h, w) → initial prediction (B, outputs, h, w), and the task's affinity."""
+        """Features (B, D, h, w) → initial prediction (B, outputs, h, w), and the affinity."""
         task, affinity = computed(self._before, features, precision), None
         if self.affinity is not None:
-            task, affinity = self.affinity(task)  # in float32: its exponentials want all digits
+            task, affinity = self.affinity(task)  # in float32: its exponentials need the precision
         return computed(self._after, task, precision), affinity
 
     def _before(self, features: Tensor) -> Tensor:
@@ -84,7 +88,10 @@ class TaskBranch(nn.Module):
 
 
 class AuxSegNet(Network):
-    """The network of one round."""
+    """The network of a round: backbone, classification head, two task branches, their affinity.
+
+    See docs/method.md, The network.
+    """
 
     Config: ClassVar[type[NetworkConfig]] = AuxSegNetConfig
 
@@ -112,7 +119,7 @@ class AuxSegNet(Network):
                 affinity=None,
             )
         affinity = self.cross_task(segmentation_affinity, saliency_affinity, features.shape[2:])
-        # Both at once: the rows of a large affinity are computed again for every product.
+        # Both at once, because the rows of a large affinity are computed anew for every product.
         refined = affinity @ torch.cat([segmentation, saliency], 1)
         return Outputs(
             classification,

@@ -1,8 +1,8 @@
-"""LayerCAM (Jiang et al., TIP 2021) at the last layer: only what speaks for a class counts.
+"""LayerCAM (Jiang et al., TIP 2021) at the last layer: only evidence for a class counts.
 
-LayerCAM weights every feature by the positive part of its own gradient. Below global average
-pooling and a linear layer that gradient is ``w_kd / N`` at every position, so no backward pass is
-needed; the constant 1/N goes when the maps are divided by their maximum.
+LayerCAM weights every feature by the positive part of its own gradient. With global average
+pooling and a linear layer above, that gradient is ``w_kd / N`` at every position, so no backward
+pass is needed. The constant 1/N cancels when the maps are divided by their maximum.
 """
 
 import torch.nn.functional as F

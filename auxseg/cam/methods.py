@@ -1,6 +1,6 @@
-"""Ways to make class activation maps. A new one is a module with a function, and a line here.
+"""Methods of class activation maps. A new one is a module with a function, and a line here.
 
-Nothing of them is imported until it is asked for: the check of the parameters needs no torch.
+A module is imported only when its method is used, because checking the parameters needs no torch.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ METHODS = {
 
 
 class Method(Protocol):
-    """What a method's module has."""
+    """The interface of a method's module."""
 
     def activation(self, network: Network, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) → maps (B, K, h, w), signed, at the output stride."""
 
 
 def method(name: str) -> Method:
-    """The method of a name in ``METHODS``."""
+    """Return the module of the method ``name`` in ``METHODS``."""
     found: Method = import_module(METHODS[name])
     return found

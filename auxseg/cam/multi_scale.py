@@ -1,4 +1,7 @@
-"""Multi-scale class activation maps (METHOD: initial cues)."""
+"""Multi-scale class activation maps.
+
+See docs/method.md, Initial cues.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,9 +19,16 @@ EPSILON = 1e-5
 
 
 def cam(network: Network, image: Bytes, params: CamParams, device: torch.device) -> Tensor:
-    """Class activation maps (K, h, w) of one image by the method, scales and mirror of ``params``.
+    """Compute the class activation maps of one image; see ``multi_scale_cam``.
 
-    See ``multi_scale_cam``.
+    Args:
+        network: Any network, on ``device``.
+        image: (H, W, 3) uint8 RGB.
+        params: Method, scales and mirror.
+        device: Where to compute.
+
+    Returns:
+        (K, h, w) in [0, 1].
     """
     activation = partial(method(params.method).activation, network)
     return multi_scale_cam(activation, image, network.stride, params.scales, params.mirror, device)
@@ -33,11 +43,23 @@ def multi_scale_cam(
     mirror: bool,
     device: torch.device,
 ) -> Tensor:
-    """Class activation maps of one image, each divided by its maximum.
+    """Compute the class activation maps of one image, each divided by its maximum.
 
-    ``activation`` maps images (B, 3, H, W) to ``w_k · X`` (B, K, h, w) at output ``stride``. Their
-    ReLUs are summed over ``scales`` and the mirror images on the grid of scale 1. Returns
-    (K, h, w) in [0, 1].
+    The ReLUs of the maps are summed over scales and mirror images, on the grid of scale 1.
+
+    Args:
+        activation: Images (B, 3, H, W) → signed maps ``w_k · X`` (B, K, h, w).
+        image: (H, W, 3) uint8 RGB.
+        stride: Output stride of ``activation``.
+        scales: Factors on the height and width.
+        mirror: Whether to add the mirror image at every scale.
+        device: Where ``activation`` computes.
+
+    Returns:
+        (K, h, w) in [0, 1].
+
+    Raises:
+        ValueError: If there are no scales.
     """
     size = grid_size(image.shape[0], image.shape[1], stride)
     total: Tensor | None = None
@@ -51,5 +73,5 @@ def multi_scale_cam(
 
 
 def class_maps(cam: Tensor, classes: Sequence[int]) -> Arrays:
-    """Keep the maps of the present classes for storage: ``cam`` (P, h, w) float16."""
+    """Select the maps of the P present classes for storage: ``cam`` (P, h, w) float16."""
     return {"cam": cam[list(classes)].half().cpu().numpy()}

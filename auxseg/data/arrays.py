@@ -1,4 +1,4 @@
-"""The arrays that functions take and give."""
+"""Types of the arrays that functions take and return."""
 
 from typing import Any
 
@@ -8,4 +8,4 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
-Arrays = dict[str, npt.NDArray[Any]]  # those of one image, by name
+Arrays = dict[str, npt.NDArray[Any]]  # the arrays of one image, by name

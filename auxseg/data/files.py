@@ -1,8 +1,8 @@
-"""How artifacts reach the disk, and how a damaged one is noticed.
+"""Writing artifacts safely, and noticing damaged ones.
 
-Everything is written beside its place and renamed into it, so what has its final name is whole. A
-folder also holds the checksums of its files, and whoever reads one of them compares: a damaged
-artifact is an error instead of a different result.
+Every artifact is written beside its final place and renamed into it, so whatever has its final
+name is complete. A folder also holds the checksums of its files, and ``read_file`` compares them:
+a damaged artifact is an error instead of a different result.
 """
 
 import errno
@@ -21,16 +21,24 @@ import pandas as pd
 
 from auxseg.system.locks import lock
 
-NO_FILE = "none"  # name of data/none, which stands for no file where a parameter must name one
-CHECKSUMS = "auxseg.sha256"  # as `sha256sum --check` reads it
+NO_FILE = "none"  # name of data/none, which means "no file" where a parameter needs a path
+CHECKSUMS = "auxseg.sha256"  # in the format of `sha256sum --check`
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def new_folder(path: Path, *, checksums: bool = True) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` that becomes ``path`` if the block succeeds.
+    """Yield an empty folder beside ``path`` that becomes ``path`` if the block succeeds.
 
-    BlockingIOError if another process is writing ``path``.
+    Args:
+        path: The final folder, which is replaced if it exists.
+        checksums: Whether to add the checksums of all files.
+
+    Yields:
+        The folder to write into; it is removed if the block raises.
+
+    Raises:
+        BlockingIOError: If another process is writing ``path``.
     """
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +60,7 @@ def new_folder(path: Path, *, checksums: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a file name beside ``path`` that becomes ``path`` if the block succeeds."""
+    """Yield a file name beside ``path`` that becomes ``path`` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -64,9 +72,12 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file of an artifact; ValueError if it is not as it was written.
+    """Read a file of an artifact.
 
-    A file in a folder without checksums, which no stage wrote, is read as it is.
+    A file in a folder without checksums, which no stage wrote, is not checked.
+
+    Raises:
+        ValueError: If the file is missing, or not as it was written.
     """
     try:
         data = path.read_bytes()
@@ -84,9 +95,12 @@ def read_file(path: Path) -> bytes:
 
 
 def verify(folder: Path) -> None:
-    """Compare all files of an artifact with its checksums; ValueError names one that differs.
+    """Compare all files of an artifact with its checksums.
 
-    A folder without checksums, which no stage wrote, is taken as it is.
+    A folder without checksums, which no stage wrote, is not checked.
+
+    Raises:
+        ValueError: If a file is missing or differs; the message names the first one.
     """
     checksums = folder / CHECKSUMS
     if checksums.is_file():
@@ -100,14 +114,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` with stable key order; floats are rounded to 6 digits."""
+    """Write ``value`` as JSON, keys in their order, floats rounded to 6 digits, NaN as null."""
     with new_file(path) as partial:
         partial.write_text(json.dumps(_rounded(value), indent=2) + "\n", "utf-8")
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Say of a full disk which one it is: a failed write does not tell."""
+    """Add ``path`` to the error of a full disk, because a failed write does not name its file."""
     try:
         yield
     except OSError as error:

@@ -1,9 +1,9 @@
 """The dataset index: ids, splits, image-level labels, and the digest of every photograph.
 
-Every later step finds its images through an index, of which a dataset has two: that of the images
-to train on, and that of the images to predict. So another validation list changes no training. The
-digest makes an image that changed behind DVC's back an error instead of a silent difference. Masks
-are not in it: see ``auxseg/scoring/masks.py``.
+Every later stage finds its images through an index. A dataset has two: one of the images to train
+on, and one of the images to predict, so another validation list changes no training. The digests
+turn an image that changed without DVC's notice into an error instead of a silent difference. Masks
+are not part of the index: see ``auxseg/scoring/masks.py``.
 """
 
 import hashlib
@@ -25,9 +25,13 @@ DESCRIPTION = "dataset.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One image; ``labels`` are class numbers 0..K-1, ``path`` is relative to the root.
+    """One image.
 
-    ``width`` and ``height`` are those of the photograph as read: upright, and reduced if need be.
+    Attributes:
+        path: The photograph, relative to the root of the dataset.
+        width: In pixels, of the photograph as read: upright, and reduced if it is too large.
+        height: Likewise.
+        labels: Numbers 0..K-1 of the classes in the image.
     """
 
     id: str
@@ -41,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Photograph:
-    """An entry and the file of its photograph, to be decoded where the pixels are needed."""
+    """An entry and the content of its file, to be decoded where the pixels are needed."""
 
     entry: Entry
     data: bytes
@@ -49,17 +53,20 @@ class Photograph:
 
     @property
     def pixels(self) -> Bytes:
-        """The photograph as (height, width, 3) of its entry."""
+        """The photograph as (H, W, 3) uint8 RGB, of the entry's size."""
         return read_photo(self.data, self.max_side).pixels
 
 
 @dataclass(frozen=True)
 class Index:
-    """Images of a dataset; ``classes`` are the K foreground classes in label order.
+    """Images of a dataset.
 
     The images to predict are those of the split ``val``, followed by the training images that are
     shown in plots.
-    Photographs with a longer side than ``max_side`` pixels are reduced when they are read.
+
+    Attributes:
+        classes: The K foreground classes in label order.
+        max_side: Longest side in pixels; larger photographs are reduced when they are read.
     """
 
     format: str
@@ -69,21 +76,25 @@ class Index:
     max_side: int
 
     def split(self, name: str) -> list[Entry]:
-        """Entries of ``train`` or ``val`` in index order."""
+        """Return the entries of ``train`` or ``val`` in index order."""
         return [entry for entry in self.entries if entry.split == name]
 
     def label_vector(self, entry: Entry) -> Floats:
-        """Image-level labels as (K,) of 0 and 1."""
+        """Return the image-level labels as (K,) float32 of 0 and 1."""
         vector = np.zeros(len(self.classes), np.float32)
         vector[list(entry.labels)] = 1
         return vector
 
     def read_image(self, entry: Entry) -> Bytes:
-        """Read a photograph as (height, width, 3) of its entry, as ``photograph`` does."""
+        """Read a photograph, as ``photograph`` does, as (H, W, 3) uint8 RGB of the entry's size."""
         return self.photograph(entry).pixels
 
     def photograph(self, entry: Entry) -> Photograph:
-        """Read a photograph's file; ValueError if it is not the one that was indexed, or gone."""
+        """Read the file of a photograph.
+
+        Raises:
+            ValueError: If the file is missing, or not the one that was indexed.
+        """
         path = self.root / entry.path
         try:
             data = path.read_bytes()
@@ -114,7 +125,7 @@ def write_index(folder: Path, index: Index) -> None:
 
 
 def read_index(folder: Path) -> Index:
-    """Read what ``write_index`` wrote."""
+    """Read an index that ``write_index`` wrote."""
     description = json.loads(read_file(folder / DESCRIPTION))
     classes = tuple(description["classes"])
     number = {name: value for value, name in enumerate(classes)}

@@ -1,4 +1,4 @@
-"""Label maps and grey maps as PNG files, one an image."""
+"""Label maps and grey maps as PNG files, one per image."""
 
 import io
 from collections.abc import Iterable
@@ -13,19 +13,23 @@ from auxseg.data.palette import voc_palette
 
 
 def encode_labels(labels: Bytes) -> bytes:
-    """Return a label map (H, W) as 8-bit PNG with the VOC palette (255 = ignore)."""
+    """Encode a label map (H, W) uint8 as 8-bit PNG with the VOC palette (255 = ignore)."""
     image = Image.fromarray(labels)
     image.putpalette(voc_palette().tobytes())
     return _png(image)
 
 
 def write_labels(path: Path, labels: Bytes) -> None:
-    """Write a label map as ``encode_labels`` gives it."""
+    """Write a label map (H, W) uint8 as ``encode_labels`` encodes it."""
     path.write_bytes(encode_labels(labels))
 
 
 def read_labels(path: Path) -> Bytes:
-    """Read a label map as (H, W) uint8; ValueError if it is not an 8-bit PNG of label numbers."""
+    """Read a label map as (H, W) uint8.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or not an image of 8-bit label numbers.
+    """
     image = _open(path)
     if image.mode not in ("P", "L"):
         raise ValueError(f"{path}: not a label map: mode {image.mode} instead of P or L")
@@ -33,35 +37,43 @@ def read_labels(path: Path) -> Bytes:
 
 
 def encode_grey(values: Bytes) -> bytes:
-    """Return a grey map (H, W) as 8-bit PNG."""
+    """Encode a grey map (H, W) uint8 as 8-bit PNG."""
     return _png(Image.fromarray(values))
 
 
 def read_grey(path: Path) -> Bytes:
-    """Read a grey map as (H, W) uint8; ValueError if it has more than 8 bits."""
+    """Read a grey map as (H, W) uint8.
+
+    Raises:
+        ValueError: If the file is missing, damaged, not an image, or has more than 8 bits a value.
+    """
     image = _open(path)
     if image.mode.startswith(("I", "F")):
-        # Pillow would cut everything above 255 off.
+        # Pillow would clip all values above 255.
         raise ValueError(f"{path}: mode {image.mode}; save it as an 8-bit grey image")
     return np.asarray(image.convert("L"))
 
 
 def has_saliency(folder: Path) -> bool:
-    """Whether a folder holds saliency maps; an empty one says that the pipeline runs without."""
+    """Return whether a folder holds saliency maps; an empty one means a run without saliency."""
     return any(folder.glob("*.png"))
 
 
 def read_saliency(folder: Path, id_: str) -> Bytes | None:
-    """Read an image's saliency map (H, W), 255 = salient; None where there is no saliency.
+    """Read the saliency map of an image.
 
-    ValueError if the folder holds maps, but none of this image.
+    Returns:
+        (H, W) uint8, 255 = salient; None if the folder is empty: a run without saliency.
+
+    Raises:
+        ValueError: If the folder holds maps, but none of this image.
     """
     path = folder / f"{id_}.png"
     return read_grey(path) if path.exists() or has_saliency(folder) else None
 
 
 def write_files(folder: Path, items: Iterable[tuple[str, bytes]]) -> None:
-    """Store encoded maps as ``<id>.png``."""
+    """Write encoded maps, given as pairs of id and content, as ``<id>.png``."""
     for name, data in items:
         (folder / f"{name}.png").write_bytes(data)
 

@@ -4,15 +4,15 @@ import numpy as np
 
 from auxseg.data.arrays import Bytes
 
-IGNORE = 255  # the label of pixels that do not count
+IGNORE = 255  # label of the pixels that do not count
 
 
 def voc_palette() -> Bytes:
     """Return the standard PASCAL VOC colour map.
 
-    The bits of a label are dealt in turn to red, green and blue, the lowest three bits giving
-    each channel its highest bit, the next three its second highest, and so on. The rule is that
-    of ``VOClabelcolormap.m`` in the VOC2012 development kit.
+    The bits of a label go to red, green and blue in turn: the lowest three bits give each channel
+    its highest bit, the next three its second highest, and so on. The rule is that of
+    ``VOClabelcolormap.m`` in the VOC2012 development kit.
 
     Returns:
         (256, 3) uint8, RGB; row ``i`` is the colour of label ``i``. Row 0 (background) is black

@@ -1,4 +1,4 @@
-"""Decoding of photographs of any kind into 8-bit RGB, with bounded memory."""
+"""Decoding of JPEG and PNG photographs of any mode into 8-bit RGB, with bounded memory."""
 
 import io
 import struct
@@ -10,8 +10,8 @@ from PIL import Image
 
 from auxseg.data.arrays import Bytes
 
-FORMATS = ("JPEG", "PNG")  # by content, whatever the file is called
-MAX_PIXELS = 100_000_000  # of a photograph as it is stored; a PNG of that size needs 400 MB
+FORMATS = ("JPEG", "PNG")  # by content; the file name does not matter
+MAX_PIXELS = 100_000_000  # of a photograph as stored; a PNG of that size needs 400 MB
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -27,17 +27,29 @@ _UPRIGHT = {
 
 @dataclass(frozen=True)
 class Photo:
-    """``pixels`` (H, W, 3) as read; ``full_size`` is (width, height) before the reduction."""
+    """A decoded photograph.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, upright and reduced.
+        full_size: (width, height) in pixels, upright, before the reduction.
+    """
 
     pixels: Bytes
     full_size: tuple[int, int]
 
 
 def read_photo(data: bytes, max_side: int) -> Photo:
-    """Decode a JPEG or PNG file, turn it upright and reduce its longer side to ``max_side`` pixels.
+    """Decode a photograph, turn it upright and reduce its longer side to ``max_side``.
 
-    16-bit grey is scaled to 8 bits; what is transparent is laid on white. Large JPEGs are reduced
-    while they are decoded. ValueError says why a file cannot be read, without naming it.
+    16-bit grey is scaled to 8 bits, and transparent pixels are laid on white. Large JPEGs are
+    reduced while they are decoded.
+
+    Args:
+        data: Content of a JPEG or PNG file.
+        max_side: Longest side of the result in pixels; smaller photographs keep their size.
+
+    Raises:
+        ValueError: If the file cannot be read; the message says why, but does not name the file.
     """
     image = open_image(data)
     try:
@@ -45,7 +57,7 @@ def read_photo(data: bytes, max_side: int) -> Photo:
         image = _continuous(image)
         width, height = image.size
         longest = max(width, height)
-        # The sides of the result, rounded up: for a square, Pillow would decode all of a JPEG.
+        # The result's own sides, rounded up: for a square, Pillow would decode more of a JPEG.
         reduced = (-(-width * max_side // longest), -(-height * max_side // longest))
         image.thumbnail(reduced, reducing_gap=2.0)
         if orientation in _UPRIGHT:
@@ -59,13 +71,14 @@ def read_photo(data: bytes, max_side: int) -> Photo:
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Read the header of a JPEG or PNG file, not the pixels yet.
+    """Read the header of a JPEG or PNG file, but not the pixels.
 
-    ValueError if it is neither, or has more than ``MAX_PIXELS`` pixels.
+    Raises:
+        ValueError: If it is neither, or has more than ``MAX_PIXELS`` pixels.
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns below its own limit; ours is between its warning and its error.
+            # Pillow warns at a size below our limit, and refuses only at one above it.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         too_large = image.width * image.height > MAX_PIXELS
@@ -79,7 +92,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation 1 to 8; 1 where the EXIF data cannot be read, as viewers do."""
+    """Return the EXIF orientation 1 to 8; 1 if the EXIF data cannot be read, as viewers assume."""
     try:
         value = image.getexif().get(_EXIF_ORIENTATION)
     except (SyntaxError, ValueError, struct.error):
@@ -88,9 +101,9 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _continuous(image: Image.Image) -> Image.Image:
-    """The image in a mode whose pixels can be averaged; JPEGs are left undecoded."""
+    """Convert to a mode whose pixels can be averaged; JPEGs are left undecoded."""
     if image.mode.startswith("I"):
-        # Pillow's own conversion cuts everything above 255 off.
+        # Pillow's own conversion clips all values above 255.
         image = image.point(lambda value: value * (1 / 257) + 0.5).convert("L")
         image.info.pop("transparency", None)
     if image.has_transparency_data:

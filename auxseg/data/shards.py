@@ -1,4 +1,4 @@
-"""Soft maps of many images: arrays by name, in safetensors files of a fixed number of images."""
+"""Soft maps of many images: named arrays, in safetensors files of a fixed number of images."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,14 +14,18 @@ SHARD_SIZE = 64
 
 
 def encode_arrays(arrays: Arrays) -> bytes:
-    """Return the named arrays of one image as safetensors."""
+    """Encode the named arrays of one image as safetensors."""
     return save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
 
 
 def write_shards(folder: Path, items: Iterable[tuple[str, bytes]]) -> None:
-    """Store encoded arrays per image, ``SHARD_SIZE`` images a file, in the order given.
+    """Write the arrays of many images, ``SHARD_SIZE`` images per file, in the order given.
 
     The bytes depend on the items and their order only.
+
+    Args:
+        folder: Gets ``00000.safetensors`` and so on.
+        items: Pairs of an id and the arrays, encoded by ``encode_arrays``.
     """
     shard: Arrays = {}
     count = 0
@@ -35,7 +39,11 @@ def write_shards(folder: Path, items: Iterable[tuple[str, bytes]]) -> None:
 
 
 class Shards:
-    """Arrays that ``write_shards`` stored, read per image; one file is in memory at a time."""
+    """Arrays that ``write_shards`` wrote, by id of the image; one file is in memory at a time.
+
+    Raises:
+        ValueError: If the folder holds no shards, a file is damaged, or an image has no arrays.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -46,7 +54,7 @@ class Shards:
                 with safe_open(path, "numpy") as file:
                     keys = list(file.keys())
             except SafetensorError as error:
-                read_file(path)  # which says so if it is damaged
+                read_file(path)  # raises if the file is damaged
                 raise ValueError(f"{path}: cannot be read as a shard: {error}") from error
             for key in keys:
                 name, _, field = key.rpartition("/")

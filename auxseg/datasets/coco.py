@@ -16,7 +16,7 @@ def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
     """List the images of the splits ``train`` and ``val`` in the order of their JSON files.
 
     Categories become classes by name; those that ``params.classes`` does not list are left out. A
-    crowd is no label: nobody has outlined an object in it.
+    crowd is no label, because its objects are not outlined one by one.
     """
     listed: list[Listed] = []
     for split, name in splits(params):
@@ -35,12 +35,12 @@ def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
 
 
 def find_mask(root: Path, id_: str) -> Path | None:
-    """None: masks are drawn from the annotations."""
+    """Return None: masks are drawn from the annotations."""
     return None
 
 
 def read_mask(index: Index, entry: Entry) -> Bytes | None:
-    """Draw the mask (H, W) of an image; None if one of its objects has no outline."""
+    """Draw the mask (H, W) uint8 of an image; None if one of its objects has no outline."""
     split, *parts = PurePosixPath(entry.path).parts
     instances, by_file = _instances(instances_path(index.root, split))
     picture, annotations = by_file[PurePosixPath(*parts)]
@@ -79,11 +79,11 @@ def _images(folder: Path, split: Split, instances: Instances, params: Dataset) -
     ]
 
 
-@lru_cache(maxsize=2)  # the training and the validation images
+@lru_cache(maxsize=2)  # one for the training, one for the validation images
 def _instances(
     path: Path,
 ) -> tuple[Instances, dict[PurePosixPath, tuple[Picture, list[Annotation]]]]:
-    """A file, and the image and the annotations by file name; parsed once per process."""
+    """Parse a file, once per process; return it, and images and annotations by file name."""
     instances = read_instances(path)
     annotations: dict[int, list[Annotation]] = {picture.id: [] for picture in instances.images}
     for annotation in instances.annotations:

@@ -1,4 +1,4 @@
-"""Images of one's own: ``images/``, and ``labels.csv`` that says what each of them shows."""
+"""Images of your own: the folder ``images/``, and ``labels.csv`` with the classes of each image."""
 
 import csv
 import io
@@ -20,17 +20,17 @@ VAL_EVERY = 5
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: its place for messages, and its cells by column."""
+    """A line of the table: its place, for messages, and its cells by column."""
 
     place: str
     cells: dict[str, str]
 
 
 def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
-    """List the images that ``labels.csv`` has a row for, sorted by id (the stem of the file name).
+    """List the images that have a row in ``labels.csv``, sorted by id (the stem of the file name).
 
     Columns: ``id`` (a file name in ``images/``, or its stem); either one column of 0 and 1 for each
-    class, or ``labels`` with names separated by ``;`` or ``,``; ``split``, without which every
+    class, or ``labels`` with names separated by ``;`` or ``,``; ``split``. Without ``split``, every
     fifth image is for validation.
     """
     photos = _photos(root / "images", report)
@@ -59,18 +59,18 @@ def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
 
 
 def find_mask(root: Path, id_: str) -> Path | None:
-    """The mask file of an image; None if there is none."""
+    """Return the mask file of an image; None if there is none."""
     return masks.find_mask((root / "masks",), id_)
 
 
 def read_mask(index: Index, entry: Entry) -> Bytes | None:
-    """Read the mask (H, W) of an image; None if there is none."""
+    """Read the mask (H, W) uint8 of an image; None if there is none."""
     path = find_mask(index.root, entry.id)
     return None if path is None else masks.read_mask(index, path)
 
 
 def _photos(folder: Path, report: Report) -> dict[str, Path]:
-    """The image files by stem."""
+    """Return the image files by stem."""
     photos: dict[str, Path] = {}
     if not folder.is_dir():
         report.problem("missing folder", f"{folder}: no such folder; put the photographs there")
@@ -90,19 +90,19 @@ def _photos(folder: Path, report: Report) -> dict[str, Path]:
 
 
 def _composed(name: str) -> str:
-    """One spelling for what macOS and others encode differently, such as "é"."""
+    """Return one spelling of what macOS and others encode differently, such as "é"."""
     return unicodedata.normalize("NFC", name)
 
 
 def _find(cell: str, photos: dict[str, Path]) -> str | None:
-    """The stem that an id stands for; None if there is no such image."""
+    """Return the stem that an id stands for; None if there is no such image."""
     name = _composed(cell)
     stem = Path(name).stem if name.lower().endswith(SUFFIXES) else name
     return next((key for key in (name, stem) if key in photos), None)
 
 
 def _table(path: Path, params: Dataset, report: Report) -> list[Row]:
-    """The rows of the table; none if its columns are not those that are needed."""
+    """Read the rows of the table; none if its columns are not those that are needed."""
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:

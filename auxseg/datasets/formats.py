@@ -1,4 +1,7 @@
-"""The formats of datasets by name. A new one is a module as ``Format`` says, and a line here."""
+"""The dataset formats by name.
+
+A new one is a module with the functions of ``Format``, and a line here.
+"""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,16 +15,16 @@ from auxseg.params import Dataset
 
 
 class Format(Protocol):
-    """What a format's module has."""
+    """The interface of a format's module."""
 
     def list_images(self, root: Path, params: Dataset, report: Report) -> list[Listed]:
-        """List the images of both splits; what is wrong goes to ``report``."""
+        """List the images of both splits; problems go to ``report``."""
 
     def find_mask(self, root: Path, id_: str) -> Path | None:
-        """The mask file of an image; None if there is none, or if masks are not files."""
+        """Return the mask file of an image; None if there is none, or if masks are not files."""
 
     def read_mask(self, index: Index, entry: Entry) -> Bytes | None:
-        """Read the mask (H, W) of an image, for scoring; None if the dataset has none for it."""
+        """Read the mask (H, W) uint8 of an image, for scoring; None if there is none."""
 
 
 FORMATS: dict[str, Format] = {

@@ -13,11 +13,14 @@ FAR = 100_000  # pixels
 
 
 def read_counts(text: str) -> list[int]:
-    """The run lengths of a compressed RLE. ValueError if it is malformed.
+    """Decode the run lengths of a compressed RLE.
 
     The format is that of ``rleFrString`` in pycocotools, which itself reads beyond the end of a
-    malformed string: 5 bits a character, lowest first; from the fourth number on, differences to
+    malformed string: 5 bits per character, lowest first; from the fourth number on, differences to
     the last but one.
+
+    Raises:
+        ValueError: If the text is malformed.
     """
     counts: list[int] = []
     value = shift = 0
@@ -73,7 +76,7 @@ class _Record(BaseModel):
 
 
 class Rle(_Record):
-    """Runs of background and object in turn, down the columns of an image; (height, width)."""
+    """Runs of background and object in turn, down the columns of an image of ``size`` (H, W)."""
 
     size: Annotated[list[int], Field(min_length=2, max_length=2)]
     counts: Runs
@@ -105,7 +108,7 @@ class Category(_Record):
 
 
 class Instances(_Record):
-    """The content of a file; ``annotations`` refer to images and categories that exist."""
+    """The content of a file; all ``annotations`` refer to images and categories that exist."""
 
     images: list[Picture]
     categories: list[Category]
@@ -113,12 +116,17 @@ class Instances(_Record):
 
 
 def instances_path(root: Path, split: str) -> Path:
-    """Where the annotations of the images in ``<root>/<split>/`` are."""
+    """Return where the annotations of the images in ``<root>/<split>/`` are."""
     return root / "annotations" / f"instances_{split}.json"
 
 
 def read_instances(path: Path) -> Instances:
-    """Read a file; ValueError has one line per problem, OSError if there is no such file."""
+    """Read and check a file.
+
+    Raises:
+        ValueError: If the content is invalid; the message has one line per problem.
+        OSError: If there is no such file.
+    """
     try:
         instances = Instances.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -149,7 +157,7 @@ def read_instances(path: Path) -> Instances:
 
 
 def _describe(problem: Any) -> tuple[str, str]:
-    """Place and message; all attempts to read one value of several types have the same place."""
+    """Return place and message; all attempts to read a value of several types have one place."""
     where = ".".join(str(part) for part in problem["loc"][:3]) or "the file"
     message = problem["msg"].removeprefix("Value error, ")
     return where, message[0].lower() + message[1:]

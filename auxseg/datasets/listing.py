@@ -1,4 +1,4 @@
-"""From what a format lists to the index: every photograph is read once, and all is checked."""
+"""From the images that a format lists to the index: every photograph is read once and checked."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +29,7 @@ class Listed:
 
 
 def splits(params: Dataset) -> tuple[tuple[Split, str], tuple[Split, str]]:
-    """The two splits, and what the dataset calls them."""
+    """Return the two splits, and the names that the dataset gives them."""
     return ("train", params.train), ("val", params.val)
 
 
@@ -40,11 +40,23 @@ def index_images(
     find_mask: FindMask,
     report: Report,
 ) -> tuple[Index, Index]:
-    """Read every photograph, one at a time, and index it: images to train on, images to predict.
+    """Read every photograph, one at a time, and index it.
 
-    Predicted are the validation images and, to be shown in plots, ``params.examples`` training
-    images, evenly spread over the list. DatasetError lists all problems, those that the ``report``
-    already holds included.
+    The images to predict are the validation images and, to be shown in plots, ``params.examples``
+    training images, evenly spread over the list.
+
+    Args:
+        root: Folder of the dataset.
+        params: The section ``dataset``.
+        listed: All images, as the format lists them.
+        find_mask: Finds the mask file whose size is compared with the photograph's.
+        report: Holds the problems of the listing; gets those found here.
+
+    Returns:
+        The index of the images to train on, and that of the images to predict.
+
+    Raises:
+        DatasetError: If there are problems; the message lists all, also those of the listing.
     """
     name = dict(splits(params))
     seen: dict[str, Split] = {}
@@ -88,7 +100,7 @@ def index_images(
 def _read(
     root: Path, params: Dataset, image: Listed, find_mask: FindMask, report: Report
 ) -> list[Entry]:
-    """The entry of an image, or nothing if its photograph cannot be read."""
+    """Return the entry of an image, or nothing if its photograph cannot be read."""
     try:
         data = image.path.read_bytes()
     except OSError as error:
@@ -107,7 +119,7 @@ def _read(
 
 
 def _check_size(image: Listed, mask: Path | None, photo: Photo, report: Report) -> None:
-    """Compare with the size that the format states, and with the header of the mask."""
+    """Compare with the size in the header of the mask, or else with the size that is listed."""
     stated = "it is listed with", image.size
     if mask is not None:
         try:
@@ -123,5 +135,5 @@ def _check_size(image: Listed, mask: Path | None, photo: Photo, report: Report) 
 
 
 def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:
-    """So many entries, evenly spread; each once."""
+    """Return up to ``count`` entries, evenly spread, each once."""
     return [entries[k] for k in sorted({k * len(entries) // count for k in range(count)})]

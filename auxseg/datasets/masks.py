@@ -9,13 +9,17 @@ from auxseg.data.palette import IGNORE
 
 
 def find_mask(folders: tuple[Path, ...], id_: str) -> Path | None:
-    """The file ``<id>.png`` in the first of ``folders`` that has it."""
+    """Return the file ``<id>.png`` in the first of ``folders`` that has it; None if none has."""
     paths = (folder / f"{id_}.png" for folder in folders)
     return next((path for path in paths if path.is_file()), None)
 
 
 def read_mask(index: Index, path: Path) -> Bytes:
-    """Read a mask (H, W); ValueError if it holds a label that no class of ``index`` has."""
+    """Read a mask as (H, W) uint8.
+
+    Raises:
+        ValueError: If it holds a label that no class of ``index`` has, or is no label map.
+    """
     mask = read_labels(path)
     worst = int(mask[mask != IGNORE].max(initial=0))
     if worst > len(index.classes):

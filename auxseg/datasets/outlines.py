@@ -11,12 +11,19 @@ from auxseg.datasets.instances import Annotation, Rle
 
 
 def draw_mask(height: int, width: int, objects: Sequence[tuple[int, Annotation]]) -> Bytes | None:
-    """Rasterise outlined objects, each with its label, as a label map (H, W).
+    """Draw outlined objects as a label map.
 
-    Smaller objects lie on larger ones; a crowd is 255 where no object is. None if an object has no
-    outline.
+    Smaller objects lie on larger ones; a crowd is 255 where no object is.
+
+    Args:
+        height: H, in pixels.
+        width: W, in pixels.
+        objects: Label and annotation of each object.
+
+    Returns:
+        (H, W) uint8; None if an object has no outline.
     """
-    # Only COCO needs it. Its runs are small; pixels are made of one object at a time.
+    # Only COCO needs it. Runs are small; only one object at a time is decoded to pixels.
     from pycocotools.mask import area, decode
 
     if not all(annotation.segmentation for _, annotation in objects):
@@ -32,7 +39,7 @@ def draw_mask(height: int, width: int, objects: Sequence[tuple[int, Annotation]]
 
 
 def _runs(height: int, width: int, annotation: Annotation) -> Any:
-    """The outline in pycocotools' own form."""
+    """Return the outline in pycocotools' own form."""
     from pycocotools.mask import frPyObjects, merge
 
     outline = annotation.segmentation

@@ -1,10 +1,10 @@
-"""All that is wrong with a dataset, and what is merely odd, collected while it is imported."""
+"""Problems and oddities of a dataset, collected while it is imported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-SHOWN = 20  # problems of a kind
+SHOWN = 20  # problems per kind
 
 
 class DatasetError(ValueError):
@@ -23,29 +23,33 @@ class _Group:
 
 
 class Report:
-    """Problems and warnings by kind; of each kind all are counted and the first ones kept."""
+    """Problems and warnings by kind; of each kind, all are counted and the first ones kept."""
 
     def __init__(self) -> None:
         self._problems: dict[str, _Group] = {}
         self._warnings: dict[str, _Group] = {}
 
     def problem(self, kind: str, line: str) -> None:
-        """Note what makes the dataset unusable; ``line`` names the file and what is wrong."""
+        """Note a problem that makes the dataset unusable; ``line`` names the file and the fault."""
         self._problems.setdefault(kind, _Group()).add(line)
 
     def warning(self, kind: str, example: str) -> None:
-        """Note something odd, such as the kind "image without any class" of the example "007"."""
+        """Note an oddity, such as the kind "image without any class" with the example "007"."""
         self._warnings.setdefault(kind, _Group()).add(example)
 
     def warnings(self) -> list[str]:
-        """One line a kind, with its count and the first example."""
+        """Return one line per kind, with its count and the first example."""
         return [
             f"{kind}: {group.count}, such as {group.shown[0]}"
             for kind, group in self._warnings.items()
         ]
 
     def refuse(self) -> None:
-        """Raise DatasetError with all problems, if there are any."""
+        """Raise all problems, if there are any.
+
+        Raises:
+            DatasetError: If there are problems; each kind shows up to ``SHOWN``, then a count.
+        """
         lines: list[str] = []
         for kind, group in self._problems.items():
             lines += group.shown
@@ -56,7 +60,7 @@ class Report:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """The end of a message about an unknown name: which known one may have been meant."""
+    """Return the end of a message about an unknown name: which known one may have been meant."""
     plain = {known.casefold(): known for known in names}
     close = get_close_matches(name.casefold(), plain, n=1)
     if close:

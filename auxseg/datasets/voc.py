@@ -17,8 +17,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
     """List the images of the lists ``train`` and ``val`` in ``ImageSets/Segmentation``.
 
-    A line holds an id, or paths such as ``/JPEGImages/2007_000032.jpg /Seg….png``: the id is then
-    the stem of the first. Objects marked difficult are labels if ``params.difficult`` says so.
+    A line holds an id, or paths such as ``/JPEGImages/2007_000032.jpg /Seg….png``; then the id is
+    the stem of the first path. Objects marked difficult are labels if ``params.difficult`` is true.
     """
     return [
         Listed(
@@ -68,11 +68,11 @@ def _labels(path: Path, params: Dataset, report: Report) -> tuple[int, ...]:
 
 
 def find_mask(root: Path, id_: str) -> Path | None:
-    """The mask file of an image; None if there is none."""
+    """Return the mask file of an image; None if there is none."""
     return masks.find_mask((root / "SegmentationClass", root / "SegmentationClassAug"), id_)
 
 
 def read_mask(index: Index, entry: Entry) -> Bytes | None:
-    """Read the mask (H, W) of an image; None if there is none."""
+    """Read the mask (H, W) uint8 of an image; None if there is none."""
     path = find_mask(index.root, entry.id)
     return None if path is None else masks.read_mask(index, path)

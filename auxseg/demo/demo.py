@@ -1,8 +1,8 @@
-"""A small invented world in PASCAL VOC layout, so that everything can be tried without a download.
+"""A small invented world in PASCAL VOC layout, to try everything without a download.
 
 It poses the real problem of weak supervision in miniature. An object is a large body with a small
-head. Only the head (its hue and its pattern) tells the class; all classes share the materials that
-bodies are made of. A classifier therefore finds the heads, and the bodies have to be found from
+head. Only the head (its hue and its pattern) determines the class; the bodies of all classes share
+the same materials. A classifier therefore finds the heads, and the bodies have to be found from
 saliency and from the affinity between pixels.
 """
 
@@ -24,13 +24,22 @@ def write_demo(
     min_side: int,
     max_side: int,
 ) -> None:
-    """Write the demo dataset in PASCAL VOC layout below `root`.
+    """Write the demo dataset in PASCAL VOC layout.
 
-    Image number n depends only on `seed`, n and the range of the sides (px); the train split takes
-    the first numbers, the val split the next. Masks are 8-bit palette PNGs: 0 is background, k + 1
-    is `CLASSES[k]`, and 255 (ignore) are the pixels that the outline of an object runs through.
+    Image number n depends only on ``seed``, n and the range of the sides. Masks are 8-bit palette
+    PNGs: 0 is background, k + 1 is ``CLASSES[k]``, and 255 (ignore) are the pixels that the outline
+    of an object runs through.
 
-    Raises ValueError for a negative split and for sides that leave no room or no choice.
+    Args:
+        root: Gets ``JPEGImages``, ``SegmentationClass``, ``Annotations`` and ``ImageSets``.
+        seed: Of all images.
+        train_images: Size of the train split, which takes the first numbers.
+        val_images: Size of the val split, which takes the next numbers.
+        min_side: Smallest side of an image in pixels, at least 2 · ``SMALLEST``.
+        max_side: Largest side of an image in pixels, more than ``min_side``.
+
+    Raises:
+        ValueError: If a split is negative, or the sides leave no room or no choice.
     """
     if min(train_images, val_images) < 0:
         raise ValueError(f"negative split: train_images {train_images}, val_images {val_images}")
@@ -64,7 +73,7 @@ def write_demo(
 
 
 def _annotation(name: str, scene: Scene) -> str:
-    """The VOC XML of an image. VOC counts pixels from 1, and both ends belong to the box."""
+    """Return the VOC XML of an image. VOC counts pixels from 1 and includes both ends of a box."""
     height, width, depth = scene.image.shape
     lines = [
         f"  <filename>{name}.jpg</filename>",

@@ -17,7 +17,7 @@ Pattern = Callable[[Field, Field], Field]
 CLASSES: tuple[str, ...] = ("blicket", "dax", "fep", "toma", "wug", "zup")
 
 FINENESS = 2  # shapes are drawn this much finer than the image, for smooth edges
-SMALLEST = 40  # px; the head of a smaller object would not show its pattern
+SMALLEST = 40  # px; the head of a smaller object does not show its pattern
 COUNTS = (0.05, 0.5, 0.32, 0.13)  # probability of 0, 1, 2 and 3 objects in an image
 # Diameter (of the circle of the same area) as a fraction of the image's smaller side, by the
 # number of objects in the image. The most oblong object of 0.51 still fits.
@@ -25,7 +25,7 @@ DIAMETERS = {1: (0.37, 0.51), 2: (0.33, 0.43), 3: (0.3, 0.37)}
 
 
 class Head(NamedTuple):
-    """What tells a class: a hue, marked where `pattern` over (x, y), in head radii, is > 0."""
+    """The head of a class: a hue, with ``mark`` where ``pattern`` over (x, y) in radii is > 0."""
 
     hue: float
     mark: Colour
@@ -41,10 +41,10 @@ HEADS = (
     Head(0.64, WHITE, lambda x, y: 0.18 - np.minimum(abs(x), abs(y))),  # blue, a cross
     Head(0.86, BLACK, lambda x, y: np.sin(3 * np.arctan2(y, x)) - 0.3),  # magenta, sectors
 )
-# Spots of strong colour that mean nothing take the hues between those of the heads.
+# Hues of the coloured spots, which mean nothing: they lie between those of the heads.
 STRAY_HUES = (0.06, 0.24, 0.43, 0.75)
 
-# A body is of any weave, over (x, y) in px, in any dye: its dark and its light tone.
+# A body has any weave, a function of (x, y) in px, in any dye, a dark and a light tone.
 WEAVES: tuple[Pattern, ...] = (
     lambda x, _: np.sin(0.9 * x),  # ridges
     lambda x, y: np.sin(0.8 * x) * np.sin(0.8 * y),  # basket
@@ -87,8 +87,8 @@ class Scene(NamedTuple):
 
 
 def draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
-    """Draw a random scene; both sides are between `min_side` and `max_side` px."""
-    # Never square: code that swaps the axes must fail, not pass by luck.
+    """Draw a random scene; both sides are between ``min_side`` and ``max_side`` px."""
+    # Never square, so that code that swaps the axes fails.
     height, width = rng.choice(np.arange(min_side, max_side + 1), size=2, replace=False).tolist()
     image = _draw_ground(rng, height, width)
     for _ in range(rng.integers(3, 9)):
@@ -105,7 +105,7 @@ def draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
         diameter = min(height, width) * rng.uniform(*DIAMETERS[count])
         sprite = _draw_object(rng, HEADS[value - 1], max(diameter, SMALLEST), light)
         cover = sprite[..., 3]
-        for _ in range(50):  # where there is no room, the image does without this object
+        for _ in range(50):  # tries; without room, the object is left out
             at = _somewhere(rng, sprite, image)
             if (instances[at] > 0)[cover > 0].mean() < 0.04:
                 _paste(image, sprite, at)
@@ -117,7 +117,7 @@ def draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
     image = gaussian_filter(image, (0.5, 0.5, 0)) + rng.normal(0, 0.012, image.shape)
     mask = np.array([0, *values], np.uint8)[instances]
     mask[outlines] = 255
-    # None stands for a number that no pixel has; every object has some.
+    # It gives None for a number that no pixel has; every object has pixels.
     places = [place for place in find_objects(instances) if place is not None]
     return Scene(
         image=(255 * np.clip(image, 0, 1)).round().astype(np.uint8),
@@ -127,10 +127,10 @@ def draw_scene(rng: np.random.Generator, min_side: int, max_side: int) -> Scene:
 
 
 def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
-    """One background, or two that meet along a rough line; lit from one side."""
+    """Draw one background, or two that meet along a rough line, lit from one side."""
 
     def noise(grain: float, smoothness: float) -> Field:
-        # All octaves: white noise, its spectrum weighted by frequency ** -smoothness; in [0, 1].
+        # White noise with its spectrum weighted by frequency ** -smoothness, in [0, 1].
         frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width) * grain)
         frequency[0, 0] = np.inf  # no mean
         spectrum = np.fft.rfft2(rng.standard_normal((height, width))) * frequency**-smoothness
@@ -150,7 +150,7 @@ def _draw_ground(rng: np.random.Generator, height: int, width: int) -> Field:
 
 
 def _draw_distractor(rng: np.random.Generator) -> Field:
-    """The sprite of a pebble, a stick or a coloured spot: something to see that is no object."""
+    """Draw the sprite of a pebble, a stick or a coloured spot, none of which is an object."""
     kind = rng.integers(3)
     length, thickness = ((5.0, 3.5), (9.0, 1.0), (3.5, 3.5))[kind] * rng.uniform(0.6, 1.2, size=2)
     x, y = _grid(10, rng.uniform(0, 2 * np.pi))
@@ -162,7 +162,7 @@ def _draw_distractor(rng: np.random.Generator) -> Field:
 
 
 def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: float) -> Field:
-    """The sprite of a body of any material, the class's head at one end, lit from angle `light`."""
+    """Draw the sprite of a body of any material, the head at one end, lit from angle ``light``."""
     radius = diameter / 2
     turn = rng.uniform(0, 2 * np.pi)
     bearings = np.linspace(-np.pi, np.pi, 180)
@@ -173,7 +173,7 @@ def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: f
     weave = WEAVES[rng.integers(len(WEAVES))]
     threads = np.tanh(2 * weave(*_turn(x, y, rng.uniform(0, np.pi))))
     colour = _mix(*DYES[rng.integers(len(DYES))], (1 + threads) / 2) + rng.normal(0, 0.02, size=3)
-    colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[..., None]  # rounded towards the rim
+    colour *= (1 - 0.3 * np.minimum(distance, 1) ** 4)[..., None]  # shaded towards the rim
 
     # The head takes about a fifth of the object, at the end of the body or just inside it.
     size = radius * np.sqrt(rng.uniform(0.2, 0.25))
@@ -189,7 +189,7 @@ def _draw_object(rng: np.random.Generator, head: Head, diameter: float, light: f
 
 
 def _draw_outline(rng: np.random.Generator, bearings: Field) -> Field:
-    """Distance of a body's rim by bearing: an ellipse, a blob or a polygon, of area pi."""
+    """Return the distance of a body's rim by bearing: ellipse, blob or polygon, of area pi."""
     rim = 1 / np.hypot(np.cos(bearings), np.sin(bearings) / rng.uniform(0.6, 0.9))
     kind = rng.integers(3)
     if kind == 1:
@@ -208,7 +208,7 @@ def _turn(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
 
 
 def _grid(reach: float, angle: float) -> tuple[Field, Field]:
-    """Coordinates (x, y) in px around 0, `FINENESS` steps a px, at least to `reach`; turned."""
+    """Return a grid (x, y) in px, ``FINENESS`` points per px, at least to ``reach``; turned."""
     steps = FINENESS * int(np.ceil(reach))
     ticks = (np.arange(-steps, steps) + 0.5) / FINENESS
     x, y = np.meshgrid(ticks, ticks)
@@ -225,7 +225,7 @@ def _sprite(colour: Field, inside: npt.NDArray[np.bool_]) -> Field:
 
 
 def _somewhere(rng: np.random.Generator, sprite: Field, image: Field) -> tuple[slice, slice]:
-    """The rows and columns of a random place that holds the whole sprite."""
+    """Return the rows and columns of a random place that holds the whole sprite."""
     rows, columns, _ = sprite.shape
     top, left = rng.integers(0, (image.shape[0] - rows + 1, image.shape[1] - columns + 1))
     return slice(top, top + rows), slice(left, left + columns)
@@ -236,6 +236,6 @@ def _paste(image: Field, sprite: Field, at: tuple[slice, slice]) -> None:
 
 
 def _mix(dark: Colour, light: Colour, share: Field) -> Field:
-    """Blend two colours by (h, w) shares of the second: (h, w, 3)."""
+    """Blend two colours by the shares (h, w) of the second one: (h, w, 3)."""
     low, high = np.asarray(dark, np.float64), np.asarray(light, np.float64)
     return low + share[..., None] * (high - low)

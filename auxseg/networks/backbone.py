@@ -1,4 +1,4 @@
-"""What every backbone is to the networks: features at a known output stride."""
+"""The common form of all backbones: features at a known output stride."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,7 +11,7 @@ from auxseg.params import OutputStride
 
 @dataclass(frozen=True)
 class Body:
-    """The layers of a backbone, its output channels, and the submodules that are never trained."""
+    """The layers of a backbone, its output channels, and its submodules that are never trained."""
 
     module: nn.Module
     channels: int
@@ -21,9 +21,9 @@ class Body:
 class Backbone(nn.Module):
     """Images (B, 3, H, W) → features (B, channels, ⌈H/s⌉, ⌈W/s⌉) at output stride s.
 
-    Feature (i, j) is centred on pixel (s·i, s·j): every stride of these networks sits in a
-    symmetrically padded, odd convolution. Sizes of the form s·n+1 therefore put the corner
-    features exactly onto the corner pixels.
+    Feature (i, j) is centred on pixel (s·i, s·j), because all strided layers of these networks have
+    odd kernels and symmetric padding. With sides of the form s·n+1, the corner features therefore
+    lie exactly on the corner pixels.
     """
 
     def __init__(self, body: Body, *, freeze_batchnorm: bool) -> None:
@@ -38,7 +38,7 @@ class Backbone(nn.Module):
                 norm.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Run the body."""
+        """Images (B, 3, H, W) → features (B, channels, ⌈H/s⌉, ⌈W/s⌉)."""
         features: Tensor = self.body(images)
         return features
 
@@ -57,5 +57,9 @@ class Backbone(nn.Module):
 def build_backbone(
     name: str, *, freeze_batchnorm: bool, output_stride: OutputStride = 8
 ) -> Backbone:
-    """Build the backbone ``name`` of ``BACKBONES`` with random weights."""
+    """Build the backbone ``name`` of ``BACKBONES`` with random weights.
+
+    Raises:
+        ValueError: If the name is unknown, or the backbone cannot have this output stride.
+    """
     return Backbone(body_of(name, output_stride), freeze_batchnorm=freeze_batchnorm)

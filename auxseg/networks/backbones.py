@@ -1,6 +1,6 @@
 """The backbones by name. A new one is a module with a function ``build``, and a line here.
 
-Nothing of them is imported until it is asked for: torchvision takes seconds.
+A module is imported only when its backbone is built, because torchvision takes seconds.
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ BACKBONES = {
 
 
 class Builder(Protocol):
-    """What a backbone's module has."""
+    """The interface of a backbone's module."""
 
     def build(self, name: str, output_stride: OutputStride) -> Body:
         """Build the backbone ``name`` with random weights."""
 
 
 def body_of(name: str, output_stride: OutputStride) -> Body:
-    """Build a backbone with random weights; ValueError if there is no such one."""
+    """Build the backbone ``name`` with random weights.
+
+    Raises:
+        ValueError: If the name is unknown, or the backbone cannot have this output stride.
+    """
     if name not in BACKBONES:
         raise ValueError(f"no backbone is named {name!r}; known are {', '.join(BACKBONES)}")
     if output_stride not in BACKBONES[name].output_strides:

@@ -1,4 +1,4 @@
-"""Round 0's network: an image classifier."""
+"""The network of round 0: an image classifier."""
 
 from torch import Tensor
 
@@ -10,6 +10,6 @@ class Classifier(Network):
     """Backbone and classification head."""
 
     def forward(self, images: Tensor) -> Classification:
-        """Normalised images (B, 3, H, W) → logits (B, K) and maps (B, K, h, w)."""
+        """Normalised images (B, 3, H, W) → logits (B, K) and class activation maps (B, K, h, w)."""
         out: Classification = self.classification(self.features(images))
         return out

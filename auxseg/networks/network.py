@@ -1,4 +1,4 @@
-"""What the classifier and AuxSegNet+ have in common."""
+"""The common base of the classifier and AuxSegNet+."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,11 @@ from auxseg.params import OutputStride, Precision
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """All that a network is built from; it is stored with the weights and read again.
+    """All that a network is built from; it is stored with the weights.
 
-    ``classes`` is K, without the background; ``backbone`` a name in ``BACKBONES``.
+    Attributes:
+        backbone: A name in ``BACKBONES``.
+        classes: K, without the background.
     """
 
     backbone: str
@@ -28,7 +30,7 @@ class NetworkConfig:
 
     @classmethod
     def of(cls, params: params.Network, classes: int, **more: Any) -> Self:
-        """Take the section ``network`` of the parameters, and what a subclass has ``more``."""
+        """Combine the section ``network`` of the parameters with the fields a subclass adds."""
         return cls(
             backbone=params.backbone,
             classes=classes,
@@ -40,7 +42,7 @@ class NetworkConfig:
 
 
 class Network(nn.Module):
-    """A backbone, a classification head, and in subclasses more."""
+    """A backbone and a classification head; subclasses add more."""
 
     Config: ClassVar[type[NetworkConfig]] = NetworkConfig
 
@@ -57,7 +59,7 @@ class Network(nn.Module):
         self.classification = ClassificationHead(self.backbone.channels, config.classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) → features (B, D, h, w), both of one type."""
+        """Normalised images (B, 3, H, W) → features (B, D, h, w) of the same dtype."""
         return computed(self.backbone, images, self.precision)
 
     def activation(self, images: Tensor) -> Tensor:
@@ -69,7 +71,8 @@ class Network(nn.Module):
 def computed(layers: Callable[[Tensor], Tensor], inputs: Tensor, precision: Precision) -> Tensor:
     """Apply ``layers``, whose convolutions compute in ``precision``; weights stay float32.
 
-    The result has the type of ``inputs``.
+    Returns:
+        The output of ``layers``, in the dtype of ``inputs``.
     """
     if precision == "float32":
         return layers(inputs)

@@ -1,7 +1,7 @@
 """Wide ResNet-38 (Wu et al., 2016) dilated to output stride 8, the paper's backbone.
 
-The layer plan follows the PyTorch port that AuxSegNet was published with: pre-activation blocks,
-strides in b2, b3 and b4, dilation 2 in b5 and 4 in b6 and b7, 4096 output channels.
+The layers follow the PyTorch port of the published AuxSegNet: pre-activation blocks, strides in
+b2, b3 and b4, dilation 2 in b5 and 4 in b6 and b7, 4096 output channels.
 """
 
 from collections import OrderedDict
@@ -57,7 +57,7 @@ class BottleneckBlock(nn.Module):
         self.conv3 = nn.Conv2d(half, outputs, 1, bias=False)
         self.shortcut = _shortcut(inputs, outputs, 1)
         self.relu = nn.ReLU()
-        # [ref] drops whole channels (Dropout2d).
+        # The published code drops whole channels.
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def build(_: str, output_stride: OutputStride) -> Body:
         ("b5", 3, 512, 512, 1024, 1, (2, 2)),
     ]
     for name, count, inputs, middle, outputs, stride, dilations in plan:
-        # b5 starts to dilate with its second convolution only.
+        # In b5, dilation starts with the second convolution.
         first = (1, 2) if name == "b5" else dilations
         layers[name] = BasicBlock(inputs, middle, outputs, stride, first)
         for number in range(1, count):

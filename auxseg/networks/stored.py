@@ -1,4 +1,4 @@
-"""Networks as files: weights, and the configuration that they are built from again."""
+"""Networks as files: the weights, and the configuration to rebuild the network from."""
 
 import io
 import json
@@ -23,12 +23,15 @@ N = TypeVar("N", bound=Network)
 
 
 def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> None:
-    """Write ``network.safetensors`` into ``folder``: weights, and the description as metadata.
+    """Write the weights, with the description of the network as metadata.
 
-    ``names`` are those of the K classes, where they are known.
+    Args:
+        folder: Gets ``network.safetensors``.
+        network: A network on any device.
+        names: The names of the K classes, if they are known.
     """
     state = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-    # safetensors writes several entries in random order: a single one keeps the bytes stable.
+    # safetensors writes metadata in random order: a single entry keeps the bytes stable.
     description = {
         "kind": type(network).__name__,
         "names": list(names),
@@ -40,27 +43,37 @@ def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> N
 
 @dataclass(frozen=True)
 class StoredNetwork(Generic[N]):
-    """The file of a network of one of ``kinds``, which is what is sent to other processes."""
+    """The file of a network, which can be sent to other processes.
+
+    Attributes:
+        path: Where it was read, for messages.
+        data: Its content.
+        kinds: The classes that the network may be of.
+    """
 
     path: Path
     data: bytes = field(repr=False)
     kinds: tuple[type[N], ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.data, self.kinds)  # without what was built of them
+        return type(self), (self.path, self.data, self.kinds)  # without the network built from them
 
     @cached_property
     def network(self) -> N:
-        """The network, made to be run: its convolutions do the work of the BatchNorm after them."""
+        """The network for inference: each BatchNorm right after a convolution is fused into it."""
         network = self.load()
         network.backbone.body = fuse(network.backbone.body, inplace=True)
-        # Channels last is what convolution kernels want: a fifth faster on the CPU, as is `fuse`.
+        # Channels last makes convolutions a fifth faster on the CPU; `fuse` gains as much.
         return network.to(memory_format=torch.channels_last)
 
     def load(self) -> N:
-        """Build the network with its weights, in eval mode on the device of this process."""
+        """Build the network with its weights, in eval mode on the device of this process.
+
+        Raises:
+            ValueError: If the file does not hold a network of one of ``kinds``.
+        """
         try:
-            state = load(self.data)  # first: it notices what is no safetensors file
+            state = load(self.data)  # first, because it detects other kinds of file
             description = _description(io.BytesIO(self.data))
             description.pop("names", None)
             kind = {kind.__name__: kind for kind in self.kinds}[description.pop("kind")]
@@ -68,14 +81,14 @@ class StoredNetwork(Generic[N]):
             network.load_state_dict(state)
         except Exception as error:
             names = " or ".join(kind.__name__ for kind in self.kinds)
-            # torch reports mismatched weights in many lines.
+            # torch's report of mismatched weights has many lines.
             reason = " ".join(str(error).split())
             raise ValueError(f"{self.path}: cannot be loaded as {names}: {reason}") from error
         return network.eval().to(device())
 
 
 def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
-    """Read the file of the network in ``folder``, one of ``kinds``."""
+    """Read the file of the network in ``folder``, which must be one of ``kinds``."""
     path = folder / FILE
     return StoredNetwork(path, read_file(path), kinds)
 
@@ -86,7 +99,7 @@ def load_network(folder: Path, *kinds: type[N]) -> N:
 
 
 def class_names(folder: Path) -> list[str]:
-    """Names of the K classes of a stored network, or their numbers 1..K if it has no names."""
+    """Return the names of the K classes of a stored network, or 1..K if it has no names."""
     with (folder / FILE).open("rb") as file:
         description = _description(file)
     return description.get("names") or [str(n + 1) for n in range(description["classes"])]
@@ -95,8 +108,11 @@ def class_names(folder: Path) -> list[str]:
 def start_from(network: Network, folder: Path) -> None:
     """Copy the weights of the round before into ``network``.
 
-    Before the first round that is the classifier: backbone and classification head are taken, and
-    what only ``network`` has keeps its random weights.
+    Before round 1 that is the classifier: backbone and classification head are copied, and the
+    other weights of ``network`` stay random.
+
+    Raises:
+        ValueError: If the file is damaged, or its weights do not fit ``network``.
     """
     path = folder / FILE
     try:
@@ -110,7 +126,7 @@ def start_from(network: Network, folder: Path) -> None:
 
 
 def _description(file: BinaryIO) -> dict[str, Any]:
-    """The description in a safetensors file, which begins with the length of a header in JSON."""
+    """Read the description in a safetensors file, which begins with the length of a JSON header."""
     header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     description: dict[str, Any] = json.loads(header["__metadata__"]["network"])
     return description

@@ -1,4 +1,4 @@
-"""A small residual network for CPUs: what the demo and the tests train from scratch."""
+"""A small residual network for CPUs, trained from scratch in the demo and the tests."""
 
 from collections import OrderedDict
 

@@ -19,13 +19,13 @@ def build(name: str, output_stride: OutputStride) -> Body:
         _dilate(output_stride, body[7:14], body[14:])
         return Body(body, network.last_channel)
     _dilate(output_stride, network.layer3, network.layer4)
-    # Sequential keeps torchvision's parameter names and leaves the pooling and `fc` out.
+    # Sequential keeps torchvision's parameter names; pooling and `fc` are left out.
     layers = [item for item in network.named_children() if item[0] not in ("avgpool", "fc")]
     return Body(nn.Sequential(OrderedDict(layers)), network.fc.in_features)
 
 
 def _dilate(output_stride: OutputStride, second_last: nn.Module, last: nn.Module) -> None:
-    """Bring a network of output stride 32 down to ``output_stride``."""
+    """Reduce the output stride of a network from 32 to ``output_stride``, 8 or 16."""
     if output_stride == 16:
         _replace_stride(last, 1, 2)
     else:
@@ -36,8 +36,8 @@ def _dilate(output_stride: OutputStride, second_last: nn.Module, last: nn.Module
 def _replace_stride(stage: nn.Module, before: int, after: int) -> None:
     """Replace a stage's stride of 2 by dilation, as torchvision does for its bottleneck ResNets.
 
-    A convolution that loses its stride still reads at the resolution ``before`` it; all wider
-    ones after it are spread by ``after``.
+    ``stage`` is a part of the network. Its 3×3 convolution that loses the stride gets the dilation
+    ``before``, because its input has the resolution before the stage; all others get ``after``.
     """
     for conv in stage.modules():
         if not isinstance(conv, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Overlays of single images: what each step made of them, side by side."""
+"""Overlays of single images: the results of all steps, side by side."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ HEIGHT = 160
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Folders of the first and of the last round's artifacts, and of the final label maps."""
+    """Folders of the first and the last round's artifacts, and of the final label maps."""
 
     first: Path
     last: Path
@@ -27,7 +27,7 @@ class Artifacts:
 
 
 def draw_example(index: Index, entry: Entry, artifacts: Artifacts) -> Image.Image:
-    """One row: photo, truth, CAM, pseudo label, refined CAM, saliency, pseudo label, prediction.
+    """Draw a row: photo, truth, CAM, pseudo label, refined CAM, saliency, pseudo label, prediction.
 
     Truth and saliency are left out where there are none.
     """

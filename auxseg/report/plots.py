@@ -1,4 +1,4 @@
-"""Pictures for people: labels, heat maps and class activation maps over the photo.
+"""Pictures of labels, heat maps and class activation maps over the photo.
 
 Photos and pictures are (H, W, 3) uint8 RGB arrays; maps and labels have the photo's size.
 """
@@ -30,18 +30,23 @@ HATCH_LIGHT, HATCH_DARK = 232, 120
 
 
 def colour(labels: Bytes) -> Bytes:
-    """Return a label map (H, W) uint8 as a picture in the colours of `voc_palette`."""
+    """Return a label map (H, W) uint8 as a picture in the colours of ``voc_palette``."""
     return voc_palette()[labels]
 
 
 def overlay(photo: Bytes, labels: Bytes, opacity: float = 0.6) -> Bytes:
-    """Lay the colours of a label map (H, W) uint8 over the photo.
+    """Lay the colours of a label map over the photo.
 
     Background (0) stays photo; pixels without a label (255) are hatched in grey, so that they
-    are not taken for a class.
+    are not mistaken for a class.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        labels: (H, W) uint8.
+        opacity: Of the colours, in [0, 1].
 
     Raises:
-        ValueError: sizes differ.
+        ValueError: If the sizes differ.
     """
     colours = colour(labels)
     ignored = labels == IGNORE
@@ -50,12 +55,15 @@ def overlay(photo: Bytes, labels: Bytes, opacity: float = 0.6) -> Bytes:
 
 
 def heat(photo: Bytes, values: Floats, opacity: float = 0.6) -> Bytes:
-    """Lay a map (H, W) of floats over the photo, from black (0) over red to pale yellow (1).
+    """Lay a map over the photo, from black (0) over red to pale yellow (1).
 
-    Values outside [0, 1] are shown as the nearest of the two.
+    Args:
+        photo: (H, W, 3) uint8.
+        values: (H, W) floats; values outside [0, 1] are clipped.
+        opacity: Of the colours, in [0, 1].
 
     Raises:
-        ValueError: sizes differ.
+        ValueError: If the sizes differ.
     """
     position = np.clip(values, 0, 1) * (len(INFERNO) - 1)
     colours = [np.interp(position, range(len(INFERNO)), channel) for channel in INFERNO.T]
@@ -63,19 +71,19 @@ def heat(photo: Bytes, values: Floats, opacity: float = 0.6) -> Bytes:
 
 
 def cam_overlay(photo: Bytes, cams: Floats, classes: Sequence[int]) -> Bytes:
-    """Lay class activation maps (K, H, W) of floats over the photo.
+    """Lay class activation maps over the photo.
 
     Each pixel takes the colour of the class whose map is strongest there, with that map's value
-    as opacity: what no map marks stays photo. Values outside [0, 1] are shown as the nearest of
-    the two.
+    as opacity, so pixels that no map marks stay photo.
 
     Args:
         photo: (H, W, 3) uint8.
-        cams: (K, H, W) floats; without a map (K = 0) the photo is returned.
-        classes: the label (1..C-1) of each of the K maps.
+        cams: (K, H, W) floats; values outside [0, 1] are clipped. Without a map (K = 0) the photo
+            is returned.
+        classes: The label (1..C-1) of each of the K maps.
 
     Raises:
-        ValueError: sizes differ, or there is not one label for every map.
+        ValueError: If the sizes differ, or there is not one label for every map.
     """
     if len(classes) != len(cams):
         raise ValueError(f"{len(cams)} maps, but {len(classes)} classes")
@@ -89,12 +97,12 @@ def panel(tiles: Sequence[tuple[str, Bytes]], height: int) -> Image.Image:
     """Set captioned pictures side by side on white.
 
     Args:
-        tiles: caption and picture (H, W, 3) uint8 of each tile, at least one; captions are one
+        tiles: Caption and picture (H, W, 3) uint8 of each tile, at least one; captions are one
             line each.
-        height: of every tile, in pixels, without its caption; widths keep the pictures' shapes.
+        height: Of every tile, in pixels, without its caption; widths keep the pictures' shapes.
 
     Raises:
-        ValueError: there is no tile.
+        ValueError: If there is no tile.
     """
     if not tiles:
         raise ValueError("a panel needs at least one tile")

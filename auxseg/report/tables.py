@@ -1,4 +1,4 @@
-"""What a run comes to: the metrics file, tables for plots, and a summary for the terminal."""
+"""Results of a run: the metrics file, tables for plots, and a summary for the terminal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,11 @@ Evaluation = dict[str, dict[str, Any]]
 
 
 def evaluation(rounds: pd.DataFrame, counts: Counts) -> Evaluation:
-    """The content of ``metrics/evaluation.json``, fractions in [0, 1].
+    """Return the content of ``metrics/evaluation.json``, fractions in [0, 1].
 
-    ``rounds`` is the table of all rounds; ``counts`` the confusion matrix (C, C + 1) of the
-    segmentation after the CRF.
+    Args:
+        rounds: The table of all rounds.
+        counts: Confusion matrix (C, C + 1) of the segmentation after the CRF.
     """
     first, last = _groups(rounds.iloc[0]), _groups(rounds.iloc[-1])
     return {
@@ -35,13 +36,13 @@ def evaluation(rounds: pd.DataFrame, counts: Counts) -> Evaluation:
 
 
 def class_table(classes: Sequence[str], counts: Counts) -> pd.DataFrame:
-    """IoU of every class: columns ``class``, ``iou`` (empty for an absent class)."""
+    """Return the IoU of every class: columns ``class`` and ``iou`` (empty for an absent class)."""
     names = ["background", *classes]
     return pd.DataFrame({"class": names, "iou": iou_by_class(counts).round(6)})
 
 
 def confusion_table(classes: Sequence[str], counts: Counts) -> pd.DataFrame:
-    """Share of every actual class's pixels by predicted class, one row a cell."""
+    """Return the share of every actual class's pixels by predicted class, one row per cell."""
     names = ["background", *classes]
     cells = counts[:, :-1]
     shares = cells / np.maximum(cells.sum(1, keepdims=True), 1)
@@ -54,14 +55,14 @@ def confusion_table(classes: Sequence[str], counts: Counts) -> pd.DataFrame:
 
 
 def training_table(curves: pd.DataFrame) -> pd.DataFrame:
-    """Turn long training curves into a column each; ``epoch`` counts on over all rounds."""
+    """Pivot training curves to one column per curve; ``epoch`` counts through all rounds."""
     table = curves.pivot(index=["round", "epoch"], columns="curve", values="value").reset_index()
     table["epoch"] = range(1, len(table) + 1)
     return table.rename(columns=lambda name: name.replace("loss/", "loss_"))
 
 
 def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
-    """Print one line a round, and the final scores."""
+    """Print one line per round, and the final scores."""
     columns = {
         "pseudo-label mIoU": "pseudo_labels.miou",
         "labelled only": "pseudo_labels.labelled_miou",
@@ -90,7 +91,7 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
 
 
 def _groups(row: pd.Series) -> dict[str, dict[str, float]]:
-    """A row of the table of rounds as nested groups; empty cells are NaN, numbers of images int."""
+    """Return a row of the table of rounds in groups; numbers of images are int, empty cells NaN."""
     groups: dict[str, dict[str, float]] = {}
     for column, value in row.items():
         group, _, name = str(column).partition(".")

@@ -19,7 +19,7 @@ MIB = 2**20
 MAX_BYTES = 64 * MIB  # of one file
 MAX_HEADERS = 512 * MIB  # of all headers of a tar archive
 
-# What damaged files make Python's readers raise; an encrypted zip archive is a RuntimeError.
+# Errors of Python's readers for damaged files; an encrypted zip archive is a RuntimeError.
 DAMAGED = (
     OSError,
     EOFError,
@@ -34,20 +34,30 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Member:
-    """A file of a folder or archive; ``name`` is what messages call it."""
+    """A file of a folder or archive.
+
+    Attributes:
+        name: For messages.
+        path: Of the file, or inside the archive.
+        open: Opens the file; returns None if it is not a regular one.
+    """
 
     name: str
     path: PurePath
     open: Callable[[], IO[bytes] | None]
 
     def read(self) -> bytes:
-        """Read the whole file; ValueError if it is damaged or larger than ``MAX_BYTES``."""
+        """Read the whole file.
+
+        Raises:
+            ValueError: If it is damaged, not a regular file, or larger than ``MAX_BYTES``.
+        """
         try:
             file = self.open()
             if file is None:
                 raise ValueError("not a regular file")
             with file:
-                # What a header says of the size may be a lie.
+                # The size in a header may be wrong.
                 data = file.read(MAX_BYTES + 1)
             if len(data) > MAX_BYTES:
                 raise ValueError(f"larger than the limit of {MAX_BYTES // MIB} MiB a file")
@@ -58,12 +68,18 @@ class Member:
 
 @contextmanager
 def open_members(root: Path, problems: list[str]) -> Iterator[list[Member]]:
-    """Give the files below ``root``, in the order in which they are read fastest.
+    """Yield the files below ``root``, in the order in which they are read fastest.
 
-    ``root`` is a folder, or a .zip, .tar, .tar.gz or .tgz archive; ValueError if it is none of
-    these or damaged. What is refused goes to ``problems``, a line each: links, absolute paths and
-    ``..`` in an archive; folders that cannot be listed.
+    Args:
+        root: A folder, or a .zip, .tar, .tar.gz or .tgz archive.
+        problems: Gets a line for everything that is refused: links, absolute paths and ``..`` in an
+            archive; links to folders and folders that cannot be listed.
+
+    Raises:
+        ValueError: If ``root`` is none of these, missing or damaged.
     """
+    if not root.exists():
+        raise ValueError(f"{root}: no such file or folder")
     name = root.name.lower()
     with ExitStack() as stack:
         try:
@@ -90,6 +106,11 @@ def _in_folder(root: Path, problems: list[str]) -> list[Member]:
     members = []
     for folder, subfolders, names in os.walk(root, onerror=note):
         subfolders.sort()
+        problems += [
+            f"{path}: a link to a folder, whose files DVC does not see: put the folder in its place"
+            for path in (Path(folder, name) for name in subfolders)
+            if path.is_symlink()
+        ]
         for path in (Path(folder, name) for name in sorted(names)):
             members.append(Member(str(path), path, partial(_open_file, path)))
     return members
@@ -111,7 +132,7 @@ def _in_zip(root: Path, archive: zipfile.ZipFile, problems: list[str]) -> list[M
 
 def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Of the others, zipfile unpacks a whole block whatever its size.
+        # With other methods, zipfile unpacks a whole block, whatever its size.
         raise ValueError("compressed by another method than deflate")
     return archive.open(info)
 
@@ -135,7 +156,7 @@ def _open_tarred(
 
 
 class _Metered(io.BufferedReader):
-    """Gives no more than ``left`` bytes: tarfile holds headers in memory, whatever their size."""
+    """A stream of ``left`` bytes at most, because tarfile holds headers of any size in memory."""
 
     def __init__(self, raw: io.RawIOBase | GzipFile) -> None:
         super().__init__(raw)
@@ -149,8 +170,8 @@ class _Metered(io.BufferedReader):
 
 
 def _safe(root: Path, name: str, link: bool, problems: list[str]) -> PurePath | None:
-    """The path of an archive's member, None if it could lead elsewhere."""
-    path = PureWindowsPath(name)  # knows both kinds of separator, and drives
+    """Return the path of an archive's member; None if it could lead elsewhere."""
+    path = PureWindowsPath(name)  # handles both kinds of separator, and drives
     if not link and not path.anchor and ".." not in path.parts:
         return path
     kind = "a link" if link else "not a path inside the archive"

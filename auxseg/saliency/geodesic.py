@@ -1,10 +1,10 @@
 """Saliency from the pixels alone: what the image border cannot reach without crossing an edge.
 
-There is no training and there are no weights: it stands in for a pre-trained salient-object model
-where there is none. It follows Wei et al., "Geodesic Saliency Using Background Priors" (ECCV 2012):
-most of the border is background, and background is large and smooth, so a path from the border
-through background is short while a path into an object has to cross its outline. Objects that are
-cut off by the border are the method's known weakness.
+It needs no training and no weights, so it can replace a pre-trained salient-object model. It
+follows Wei et al., "Geodesic Saliency Using Background Priors" (ECCV 2012): most of the border is
+background, and background is large and smooth. A path from the border through background is
+therefore short, while a path into an object has to cross its outline. Objects that are cut off by
+the border are the method's known weakness.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ FULLY_SALIENT = 15.0
 
 
 class Geodesic:
-    """``geodesic_saliency`` by the parameters of its section."""
+    """``geodesic_saliency`` with the parameters of its section."""
 
     def __init__(self, params: params.Geodesic) -> None:
         self._params = params
@@ -42,7 +42,7 @@ def geodesic_saliency(image: Bytes, *, superpixels: int, compactness: float) -> 
 
     Args:
         image: (H, W, 3) uint8 RGB; a grey image has three equal channels. Any H, W >= 1.
-        superpixels: about how many regions SLIC cuts the image into.
+        superpixels: Approximate number of regions that SLIC cuts the image into.
         compactness: SLIC's weight of nearness in space against likeness in colour.
 
     Returns:
@@ -50,7 +50,7 @@ def geodesic_saliency(image: Bytes, *, superpixels: int, compactness: float) -> 
         superpixel touches the border.
     """
     lab = rgb2lab(image)
-    # Slightly blurred, or noise of single pixels would tear the superpixels apart.
+    # Slightly blurred, because noise of single pixels would tear the superpixels apart.
     regions = slic(image, n_segments=superpixels, compactness=compactness, sigma=0.7, start_label=0)
     colours = _region_means(lab, regions)
     left, right = _neighbours(regions)
@@ -72,7 +72,7 @@ def geodesic_saliency(image: Bytes, *, superpixels: int, compactness: float) -> 
 def _region_means(
     lab: npt.NDArray[np.float64], regions: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Mean colour (n, 3) of each region, from (H, W, 3) colours and (H, W) labels 0..n-1."""
+    """Return the mean colour (n, 3) of each region: colours (H, W, 3), labels (H, W) of 0..n-1."""
     labels = regions.ravel()
     sums = [np.bincount(labels, weights=channel.ravel()) for channel in np.moveaxis(lab, 2, 0)]
     return np.stack(sums, axis=1) / np.bincount(labels)[:, None]
@@ -81,7 +81,7 @@ def _region_means(
 def _neighbours(
     regions: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The pairs of regions that share an edge, each pair once, the smaller label first."""
+    """Return the pairs of regions that share an edge, each pair once, the smaller label first."""
     across = np.stack([regions[:, :-1].ravel(), regions[:, 1:].ravel()])
     down = np.stack([regions[:-1].ravel(), regions[1:].ravel()])
     pairs = np.sort(np.concatenate([across, down], axis=1), axis=0)

@@ -1,15 +1,12 @@
 """Import of saliency maps made by any salient-object model."""
 
-import struct
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from unicodedata import normalize
 
-import numpy as np
-from PIL import Image, ImageChops
-
-from auxseg.data.arrays import Bytes
-from auxseg.data.photos import open_image
 from auxseg.saliency.archives import Member, open_members
+from auxseg.saliency.decoding import Decoded, ShapeError, decode_map
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 SHOWN = 20
@@ -20,71 +17,95 @@ class SaliencyError(ValueError):
 
 
 def import_maps(
-    root: Path, sizes: Mapping[str, tuple[int, int]], done: Container[str] = ()
-) -> Iterator[tuple[str, Bytes]]:
-    """Read the map of every id in ``sizes`` and resize it to the (H, W) given there.
+    root: Path,
+    sizes: Mapping[str, tuple[int, int]],
+    turning: Callable[[str], int],
+    done: Container[str] = (),
+) -> Iterator[tuple[str, Decoded]]:
+    """Read the saliency map of every id in ``sizes``, and resize it.
 
-    ``root`` is a folder or archive (see ``open_members``) of PNG and JPEG files at any depth; a
-    map's id is its file name without the suffix, and maps of other ids do not matter. Yields ids
-    and maps, without those that are ``done``, in the order in which they are read fastest; after
-    the last one, SaliencyError lists all missing, repeated and unreadable maps.
+    A map may have any size, but only the shape of its upright photograph, apart from rounding.
+    There are two exceptions. If its sides are those of the photograph as it is stored, exchanged by
+    the photograph's EXIF orientation, it is turned as the photograph is. And it may be square,
+    since many tools resize all photographs to one square: ``remarks.uneven`` has to be asked once
+    all maps are there.
+
+    Args:
+        root: A folder or archive (see ``open_members``) of PNG and JPEG files at any depth. A map's
+            id is its file name without the suffix; maps of other ids do not matter.
+        sizes: The size (H, W) of each photograph, upright.
+        turning: Reads the EXIF orientation of the photograph of an id.
+        done: Ids to leave out.
+
+    Yields:
+        Ids and maps, in the order in which they are read fastest.
+
+    Raises:
+        ValueError: If ``root`` is neither a folder nor an archive, or is damaged.
+        SaliencyError: After the last map, if maps are missing, repeated, unreadable or of another
+            shape than their photographs.
     """
     problems: list[str] = []
+    unfit: list[str] = []
     with open_members(root, problems) as members:
         maps = _by_id(members, sizes, problems)
         missing = [id_ for id_ in sizes if id_ not in maps]
-        if missing:
-            names = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
-            # In front: it must not be cut off below.
-            problems.insert(
-                0,
-                f"{root}: {len(missing)} of {len(sizes)} training images have no map "
-                f"(<id>.png, .jpg or .jpeg): {names}",
-            )
         for id_, member in maps.items():
             if id_ in done:
                 continue
             try:
-                saliency = decode_map(member.read(), sizes[id_])
+                found = decode_map(member.read(), sizes[id_], partial(turning, id_))
+            except ShapeError as error:
+                unfit.append(f"{member.name}: {error}")
             except ValueError as error:
                 problems.append(f"{member.name}: {error}")
             else:
-                yield id_, saliency
-    if problems:
-        more = len(problems) - SHOWN
-        tail = [f"and {more} more problems"] if more > 0 else []
-        raise SaliencyError("\n".join(problems[:SHOWN] + tail))
+                yield id_, found
+    if missing or unfit or problems:
+        raise SaliencyError("\n".join(_lines(root, len(sizes), missing, unfit, problems)))
 
 
-def decode_map(data: bytes, size: tuple[int, int]) -> Bytes:
-    """Encoded PNG or JPEG → (H, W) of the ``size`` asked for; 255 = salient.
+def refusal(root: Path, number: int, unfit: list[str]) -> str:
+    """Return the line that refuses maps of another shape than their photographs.
 
-    16 bits are scaled to 8; colours count by their brightness, what is transparent as black.
-    ValueError if it is damaged or too large.
+    Args:
+        root: Where the maps are.
+        number: Of all maps that are needed.
+        unfit: What is wrong, per map.
     """
-    image = open_image(data)
-    try:
-        grey = _brightness(image)
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise ValueError(f"cannot be read as an image: {error}") from error
-    return np.asarray(grey.resize(size[::-1], Image.Resampling.BILINEAR))
+    return (
+        f"{root}: {len(unfit)} of {number} maps have another shape than their photographs: make "
+        f"them from the upright photographs, in any size: {_listed(unfit, '; ')}"
+    )
 
 
-def _brightness(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Exact for maps that were brought from 8 to 16 bits, whether times 256 or times 257.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")  # whose own brightness would leave alpha out
-        return ImageChops.multiply(rgba.convert("L"), rgba.getchannel("A"))
-    return image.convert("L")
+def _lines(
+    root: Path, number: int, missing: list[str], unfit: list[str], problems: list[str]
+) -> Iterator[str]:
+    if missing:
+        yield (
+            f"{root}: {len(missing)} of {number} training images have no map "
+            f"(<id>.png, .jpg or .jpeg): {_listed(missing)}"
+        )
+    if unfit:
+        yield refusal(root, number, unfit)
+    shown = SHOWN - bool(missing) - bool(unfit)
+    yield from problems[:shown]
+    if len(problems) > shown:
+        yield f"and {len(problems) - shown} more problems"
 
 
-def _by_id(members: list[Member], ids: Container[str], problems: list[str]) -> dict[str, Member]:
+def _listed(names: list[str], comma: str = ", ") -> str:
+    return comma.join(names[:SHOWN]) + (f"{comma}…" if len(names) > SHOWN else "")
+
+
+def _by_id(members: list[Member], ids: Iterable[str], problems: list[str]) -> dict[str, Member]:
+    # Names that come from a Mac may have another Unicode form.
+    known = {normalize("NFC", id_): id_ for id_ in ids}
     maps: dict[str, Member] = {}
     for member in members:
-        id_ = member.path.stem
-        if member.path.suffix.lower() not in SUFFIXES or id_ not in ids:
+        id_ = known.get(normalize("NFC", member.path.stem))
+        if member.path.suffix.lower() not in SUFFIXES or id_ is None:
             continue
         if id_ in maps:
             problems.append(f"{member.name}: a second map of {id_}, beside {maps[id_].name}")

@@ -1,4 +1,4 @@
-"""Saliency by any salient-object model in ONNX; by default it is used as U²-Net is.
+"""Saliency by any salient-object model in ONNX; ``params.yaml`` holds the settings of U²-Net.
 
 Qin et al., "U²-Net: Going Deeper with Nested U-Structure for Salient Object Detection" (Pattern
 Recognition 106, 2020).
@@ -19,15 +19,22 @@ from auxseg.params import Onnx
 class OnnxSaliency:
     """A model that turns one photograph into one map; it runs on the CPU.
 
-    ``params`` say how: its input is (1, 3, size, size) float32, one of its outputs (…, h, w) is the
-    map. It may be sent to another process, which then loads it again. ValueError, one line, if
-    onnxruntime is not installed, or if the file is no model or one that does not fit ``params``.
+    Its input is (1, 3, size, size) float32, and one of its outputs (…, h, w) is the map. It can be
+    sent to another process, which loads the model again.
+
+    Args:
+        model: File of the model.
+        params: How to prepare the input, and what the output means.
+
+    Raises:
+        ValueError: If onnxruntime is not installed, the file is no model, or the model does not fit
+            ``params``; the message is one line.
     """
 
     def __init__(self, model: Path, params: Onnx) -> None:
         self._model = model
         self._params = params
-        # From bytes: a model cannot read other files, which no stage would have declared.
+        # From bytes, so that a model cannot read other files, which no stage declares.
         self._data = model.read_bytes()
         self._load()
 
@@ -70,14 +77,14 @@ class OnnxSaliency:
         return (255 * np.asarray(map_)).round().astype(np.uint8)
 
     def _share(self, values: Floats) -> Floats:
-        """The output's numbers (h, w) as saliency in [0, 1]."""
+        """Return the output's numbers (h, w) as saliency in [0, 1]."""
         kind, low, high = self._params.values, float(values.min()), float(values.max())
         if not np.isfinite([low, high]).all():
             raise ValueError(f"{self._model}: output {self._output} holds numbers not finite")
         if kind == "logits":
             return np.asarray(expit(values), np.float32)
         if kind == "minmax":
-            # A map of one value shows nothing: 0, not 0/0.
+            # A constant map shows nothing: 0 instead of 0/0.
             return (values - low) / ((high - low) or 1.0)
         if low < 0 or high > 1:
             raise ValueError(
@@ -88,7 +95,7 @@ class OnnxSaliency:
 
 
 def _normalised(pixels: Floats, params: Onnx) -> Floats:
-    """(H, W, 3) of grey levels → (1, 3, H, W)."""
+    """Normalise grey levels (H, W, 3) to an input (1, 3, H, W)."""
     divisor = max(float(pixels.max()), 1.0) if params.divide_by == "maximum" else params.divide_by
     mean, std = np.array(params.mean, np.float32), np.array(params.std, np.float32)
     return np.ascontiguousarray(((pixels / divisor - mean) / std).transpose(2, 0, 1)[None])

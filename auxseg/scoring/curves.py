@@ -1,4 +1,4 @@
-"""Training curves: what dvclive logged, as one table."""
+"""Training curves that dvclive logged, as one table."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,14 @@ METRICS = "plots/metrics"
 
 
 def read_curves(model: Path, round_: int) -> pd.DataFrame:
-    """Read the curves of one training: columns ``round``, ``epoch``, ``curve``, ``value``."""
+    """Read the curves of one training.
+
+    Returns:
+        Columns ``round``, ``epoch`` (from 1), ``curve``, ``value``.
+
+    Raises:
+        ValueError: If there are no curves in ``model``.
+    """
     root = model / "curves" / METRICS
     tables = []
     for path in sorted(root.rglob("*.tsv")):

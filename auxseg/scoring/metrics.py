@@ -1,10 +1,10 @@
 """Scores of label maps, saliency maps and image-level predictions.
 
-Label maps are scored on a confusion matrix of counts, so a dataset's score is that of the sum of
-its images' matrices. Fractions are in [0, 1]; a fraction of nothing is NaN.
+Label maps are scored by a confusion matrix of counts: a dataset's score is that of the sum of its
+images' matrices. Fractions are in [0, 1]; a fraction of nothing is NaN.
 
-How absent classes count in a mean over classes: a class with neither a true nor a predicted pixel
-has IoU NaN and is left out; a class that is predicted but nowhere true has IoU 0 and counts.
+In a mean over classes, a class with neither a true nor a predicted pixel has IoU NaN and is left
+out; a class that is predicted but nowhere true has IoU 0 and counts.
 """
 
 import math
@@ -20,15 +20,15 @@ from auxseg.data.palette import IGNORE
 Labels = npt.NDArray[np.integer[Any]]
 Fractions = npt.NDArray[np.float64]
 
-BETA_SQUARED = 0.3  # the customary weight of the saliency literature: precision over recall
+BETA_SQUARED = 0.3  # usual in the saliency literature; it favours precision
 
 
 def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
     """Count the pixels of every pair of true and predicted label.
 
     Args:
-        truth: label map of any shape, integers; pixels with the label 255 are left out.
-        prediction: label map of the same shape; 255 means that no label was given.
+        truth: Label map of any shape, integers; pixels with the label 255 are left out.
+        prediction: Label map of the same shape; 255 means that no label was given.
         classes: C, the number of classes with background; at most 255.
 
     Returns:
@@ -37,11 +37,11 @@ def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
         prediction; pseudo labels have such pixels).
 
     Raises:
-        ValueError: shapes differ, or a label is neither 0..C-1 nor 255.
+        ValueError: If the shapes differ, or a label is neither 0..C-1 nor 255.
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}")
-    # Both labels of a pixel are one number of 16 bits: a single pass counts and checks them all.
+    # Both labels of a pixel form one 16-bit number: a single pass counts and checks them all.
     pairs = _as_bytes("truth", truth).astype(np.uint16) << 8 | _as_bytes("prediction", prediction)
     table = np.bincount(pairs.ravel(), minlength=2**16).reshape(256, 256)
     known = [*range(classes), IGNORE]
@@ -55,9 +55,9 @@ def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
 def labelled_only(confusion: Counts) -> Counts:
     """Return the matrix (C, C + 1) without the pixels that were given no label.
 
-    Each score below counts such pixels as wrong; on this matrix it leaves them out. Of a class
-    whose pixels were all left out and that is predicted nowhere, nothing remains: its IoU is NaN.
-    To be read together with `coverage`.
+    The scores below count such pixels as wrong; on this matrix they leave them out. A class whose
+    pixels were all left out and that is predicted nowhere has IoU NaN. Read such scores together
+    with ``coverage``.
     """
     labelled = confusion.copy()
     labelled[:, -1] = 0
@@ -75,55 +75,72 @@ def pixel_accuracy(confusion: Counts) -> float:
 
 
 def iou_by_class(confusion: Counts) -> Fractions:
-    """Return each class's intersection over union, (C,) float64, of a matrix (C, C + 1).
+    """Return the intersection over union of each class.
 
-    NaN for a class with neither a true nor a predicted pixel.
+    Args:
+        confusion: (C, C + 1) counts of ``confusion_matrix``.
+
+    Returns:
+        (C,) float64; NaN for a class with neither a true nor a predicted pixel.
     """
     hits = np.diagonal(confusion)
     return _share(hits, confusion.sum(axis=1) + confusion[:, :-1].sum(axis=0) - hits)
 
 
 def precision_by_class(confusion: Counts) -> Fractions:
-    """Return the true share of each class's predicted pixels, (C,) float64, of a matrix (C, C + 1).
+    """Return the true share of each class's predicted pixels.
 
-    NaN for a class that is predicted nowhere.
+    Args:
+        confusion: (C, C + 1) counts of ``confusion_matrix``.
+
+    Returns:
+        (C,) float64; NaN for a class that is predicted nowhere.
     """
     return _share(np.diagonal(confusion), confusion[:, :-1].sum(axis=0))
 
 
 def recall_by_class(confusion: Counts) -> Fractions:
-    """Return the found share of each class's true pixels, (C,) float64, of a matrix (C, C + 1).
+    """Return the found share of each class's true pixels.
 
-    NaN for a class that is true nowhere.
+    Args:
+        confusion: (C, C + 1) counts of ``confusion_matrix``.
+
+    Returns:
+        (C,) float64; NaN for a class that is true nowhere.
     """
     return _share(np.diagonal(confusion), confusion.sum(axis=1))
 
 
 def mean_over_classes(values: Fractions) -> float:
-    """Return the mean of those values (C,) that are not NaN; NaN if all are."""
+    """Return the mean of the values (C,) that are not NaN; NaN if all are."""
     defined = values[~np.isnan(values)]
     return float(_share(defined.sum(), defined.size))
 
 
 @dataclass
 class SaliencyScore:
-    """Scores of 8-bit saliency maps against true label maps; starts empty, `update` adds an image.
+    """Scores of 8-bit saliency maps against true label maps; ``update`` adds an image.
 
     A true pixel is an object where its label is above 0; pixels with the label 255 are left out.
-    F-beta is that of the whole dataset's counts with beta squared = 0.3.
+    F-beta is computed from the counts of the whole dataset, with beta squared = 0.3.
+
+    Attributes:
+        histogram: (2, 256) pixels of every saliency value, of background and of objects.
+        errors: Mean absolute error in [0, 1] of each image that has a pixel to count.
     """
 
     histogram: Counts = field(default_factory=lambda: np.zeros((2, 256), dtype=np.int64))
-    """(2, 256): pixels of every saliency value, those of background, then those of objects."""
-
     errors: list[float] = field(default_factory=list)
-    """The mean absolute error of each image that has a pixel to count, in [0, 1]."""
 
     def update(self, truth: Labels, saliency: Bytes) -> None:
-        """Add one image: its true labels and its saliency, both (H, W); saliency is uint8.
+        """Add one image.
+
+        Args:
+            truth: (H, W) true labels, integers.
+            saliency: (H, W) uint8.
 
         Raises:
-            ValueError: shapes differ, or saliency is not uint8.
+            ValueError: If the shapes differ, or saliency is not uint8.
         """
         if truth.shape != saliency.shape:
             raise ValueError(f"truth has shape {truth.shape}, saliency {saliency.shape}")
@@ -166,8 +183,8 @@ def average_precision(
 ) -> float:
     """Return the area under the precision-recall curve, summed in steps of recall.
 
-    The definition is that of scikit-learn's `average_precision_score`: no interpolation, equal
-    scores are one threshold.
+    The definition is that of scikit-learn's ``average_precision_score``: no interpolation, and
+    equal scores form one threshold.
 
     Args:
         scores: (N,) floats, higher is more certain.
@@ -177,7 +194,7 @@ def average_precision(
         A fraction; NaN without a positive target.
 
     Raises:
-        ValueError: shapes differ, or a score is NaN.
+        ValueError: If the shapes differ, or a score is NaN.
     """
     if scores.shape != targets.shape:
         raise ValueError(f"scores have shape {scores.shape}, targets {targets.shape}")
@@ -197,9 +214,17 @@ def mean_average_precision(
     scores: npt.NDArray[np.floating[Any]],
     targets: npt.NDArray[np.bool_ | np.integer[Any]],
 ) -> float:
-    """Return the mean of `average_precision` over the columns (classes) of two (N, K) arrays.
+    """Return the mean of ``average_precision`` over classes.
 
-    Classes without a positive target are left out; NaN if that leaves none.
+    Args:
+        scores: (N, K) floats, higher is more certain.
+        targets: (N, K) 0 or 1, or bool.
+
+    Returns:
+        A fraction. Classes without a positive target are left out; NaN if that leaves none.
+
+    Raises:
+        ValueError: If the shapes differ, or a score is NaN.
     """
     if scores.shape != targets.shape:
         raise ValueError(f"scores have shape {scores.shape}, targets {targets.shape}")
@@ -208,7 +233,7 @@ def mean_average_precision(
 
 
 def _share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Fractions:
-    """Divide, with NaN where there is nothing to divide by."""
+    """Divide; the result is NaN where ``whole`` is 0."""
     whole = np.asarray(whole, dtype=np.float64)
     return np.asarray(part, dtype=np.float64) / np.where(whole == 0, np.nan, whole)
 

@@ -20,13 +20,21 @@ Scores = dict[str, float]
 
 
 def confusion(index: Index, split: str, labels: Path) -> Counted:
-    """Count the label maps ``<id>.png`` in a folder."""
+    """Compare the label maps ``<id>.png`` in the folder ``labels`` with the masks of a split.
+
+    Returns:
+        The confusion matrix (C, C + 1), and the number of images that have a mask.
+    """
     pairs = ((mask, read_labels(labels / f"{e.id}.png")) for e, mask in masks(index, split))
     return _count(pairs, len(index.classes) + 1)
 
 
 def predicted_confusion(index: Index, prediction: Shards) -> Counted:
-    """Count the stored segmentation logits of the validation images."""
+    """Compare the stored segmentation logits of the validation images with their masks.
+
+    Returns:
+        The confusion matrix (C, C + 1), and the number of images that have a mask.
+    """
     pairs = (
         (mask, _predicted(prediction[e.id]["segmentation"], e)) for e, mask in masks(index, "val")
     )
@@ -34,7 +42,7 @@ def predicted_confusion(index: Index, prediction: Shards) -> Counted:
 
 
 def score_pseudo_labels(index: Index, folder: Path) -> Scores:
-    """Scores of pseudo labels: ignored pixels count as wrong, except in ``labelled_miou``."""
+    """Score pseudo labels; ignored pixels count as wrong, except in ``labelled_miou``."""
     counts, images = confusion(index, "train", folder)
     return {
         "images": images,
@@ -49,7 +57,7 @@ def score_pseudo_labels(index: Index, folder: Path) -> Scores:
 
 
 def score_segmentation(counts: Counts) -> Scores:
-    """Mean IoU and pixel accuracy of a confusion matrix; NaN of an empty one."""
+    """Return mean IoU and pixel accuracy of a confusion matrix (C, C + 1); NaN for an empty one."""
     return {
         "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
         "pixel_accuracy": metrics.pixel_accuracy(counts),
@@ -57,7 +65,7 @@ def score_segmentation(counts: Counts) -> Scores:
 
 
 def score_saliency(index: Index, folder: Path) -> Scores:
-    """MAE and F-beta of the training images' saliency maps; NaN where there is no saliency."""
+    """Return MAE and F-beta of the training images' saliency maps; NaN without saliency."""
     return _saliency(
         (mask, saliency)
         for entry, mask in masks(index, "train")
@@ -66,7 +74,7 @@ def score_saliency(index: Index, folder: Path) -> Scores:
 
 
 def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:
-    """MAE and F-beta of the stored saliency of the validation images."""
+    """Return MAE and F-beta of the stored saliency of the validation images."""
 
     def maps() -> Iterator[tuple[Bytes, Bytes]]:
         for entry, mask in masks(index, "val"):
@@ -77,7 +85,7 @@ def score_predicted_saliency(index: Index, prediction: Shards) -> Scores:
 
 
 def score_classification(index: Index, prediction: Shards) -> Scores:
-    """Mean average precision of the image-level classes of the validation images."""
+    """Return the mean average precision of the validation images' image-level classes."""
     entries = index.split("val")
     logits = np.stack([prediction[entry.id]["classification"] for entry in entries])
     targets = np.stack([index.label_vector(entry) for entry in entries]) > 0
@@ -87,9 +95,14 @@ def score_classification(index: Index, prediction: Shards) -> Scores:
 def score_round(
     train: Index, val: Index, pseudo_labels: Path, saliency: Path, prediction: Path
 ) -> dict[str, Scores]:
-    """All scores of one round, in groups. Round 0 has no segmentation to score yet.
+    """Return all scores of one round, in groups. Round 0 has no segmentation to score.
 
-    ``train`` indexes the images of pseudo labels and saliency, ``val`` those of the prediction.
+    Args:
+        train: Index of the images with pseudo labels and saliency maps.
+        val: Index of the predicted images.
+        pseudo_labels: Folder of label maps.
+        saliency: Folder of saliency maps; empty in a run without saliency.
+        prediction: Folder of shards.
     """
     shards = Shards(prediction)
     scores = {
@@ -100,7 +113,7 @@ def score_round(
     if "segmentation" in shards[val.split("val")[0].id]:
         counts, images = predicted_confusion(val, shards)
         scores["val"] = {"images": images, **score_segmentation(counts)}
-        # Without saliency the network had none to learn from: what it says of it means nothing.
+        # Without saliency maps the network did not learn saliency: its output means nothing.
         scores["val_saliency"] = (
             score_predicted_saliency(val, shards) if has_saliency(saliency) else _saliency(())
         )
@@ -108,7 +121,7 @@ def score_round(
 
 
 def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
-    """One row of the table of rounds: ``round`` and a column ``<group>.<score>`` each."""
+    """Return one row of the table of rounds: ``round``, and a column ``<group>.<score>`` each."""
     row: dict[str, float] = {"round": number}
     for group, values in scores.items():
         row |= {f"{group}.{name}": round(value, 6) for name, value in values.items()}
@@ -116,7 +129,7 @@ def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
 
 
 def _predicted(logits: npt.NDArray[np.floating], entry: Entry) -> Bytes:
-    """Labels at the size of the photo as read: logits at that of a large mask fill the memory."""
+    """Return labels of the photo's size as read: logits of a large mask's size fill the memory."""
     labels: Bytes = to_pixels(logits, (entry.height, entry.width)).argmax(0).astype(np.uint8)
     return labels
 

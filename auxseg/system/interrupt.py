@@ -1,6 +1,6 @@
-"""Signals: the first one ends the work between two units of it, the second one at once.
+"""Signals: the first one ends the work after the current unit, the second one at once.
 
-Nothing here can change a result: work that is not finished has none.
+Nothing here can change a result, because unfinished work has none.
 """
 
 import os
@@ -16,7 +16,7 @@ from types import FrameType
 
 import psutil
 
-LIMIT = 9  # seconds from the first signal to the end, whatever the work is at
+LIMIT = 9  # seconds from the first signal to the end, whatever the work does
 POLL = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -24,7 +24,7 @@ _received: int | None = None
 
 
 class Interrupted(BaseException):
-    """The work was told to stop, and all of it up to here is kept."""
+    """The work was told to stop; all that is done so far is kept."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -33,7 +33,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def catch_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGINT end the block through ``stop_if_asked``."""
+    """Make SIGTERM and SIGINT end the block through ``stop_if_asked``."""
     global _received
     before = {number: signal.signal(number, _first_signal) for number in SIGNALS}
     try:
@@ -46,16 +46,16 @@ def catch_signals() -> Iterator[None]:
 
 
 def stop_if_asked() -> None:
-    """To be called between two units of work; raises Interrupted after a signal."""
+    """Raise Interrupted after a signal; to be called between two units of work."""
     if _received is not None:
         raise Interrupted(_received)
 
 
 def follow_dvc() -> None:
-    """Have the end of DVC be a SIGTERM for a stage that it runs.
+    """Make the end of DVC send SIGTERM to a stage that DVC runs.
 
-    A stage that nobody waits for would only be in the way of the next run. To be called before the
-    imports that take seconds; both signals end those at once, and without a word.
+    A stage without DVC would only block the next run. Call this before the imports that take
+    seconds; during these, SIGTERM and SIGINT end the process at once and without a message.
     """
     if "DVC_STAGE" in os.environ:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -63,20 +63,20 @@ def follow_dvc() -> None:
 
 
 def follow_parent(parent: int) -> None:
-    """For a process of a pool: leave signals to ``parent``, and never outlive it."""
+    """Leave signals to ``parent``, and end when it ends; for a process of a pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _watch([parent], partial(os._exit, 1))
 
 
 def _up_to_dvc() -> list[int]:
-    """The parent and, if that is a shell that waits for this command, the parent of it.
+    """Return the parent and, if that is a shell that waits for this command, the shell's parent.
 
-    DVC has every command run by a shell. Some of them, as bash, become the last command, others, as
-    dash and fish, wait for it, and nobody tells those that DVC is gone.
+    DVC runs every command by a shell. Some shells, such as bash, become the last command. Others,
+    such as dash and fish, wait for it, and such a shell is not notified when DVC ends.
     """
     parent = os.getppid()
-    with suppress(psutil.Error):  # it died, and will be missed
+    with suppress(psutil.Error):  # it died, which the watch will notice
         shell = psutil.Process(parent)
         command = " ".join(sys.orig_argv[1:3])
         if any(command in argument for argument in shell.cmdline()):
@@ -94,10 +94,11 @@ def _watch(parents: list[int], end: Callable[[], object]) -> None:
 
 
 def _live(parents: list[int]) -> bool:
-    """Whether each of ``parents`` still is the parent of the one before, the first of this process.
+    """Return whether each of ``parents`` still is the parent of the one before it.
 
-    They may have died before anyone asked for their number; who adopts then, most often is of
-    another session.
+    The first one is compared with the parent of this process. The last one must be of the same
+    session: a parent that died before its number was asked for has been replaced by another
+    process, most often of another session.
     """
     try:
         return all(
@@ -116,6 +117,6 @@ def _first_signal(number: int, _: FrameType | None) -> None:
     signal.alarm(LIMIT)
     name = signal.Signals(number).name
     message = f"{name}: stopping; what is done is kept, `dvc repro` goes on from there\n"
-    # Not print: the signal may have come in the middle of another one.
-    with suppress(OSError):  # nobody reads any more
+    # Not print, because the signal may have come in the middle of another print.
+    with suppress(OSError):  # stderr has no reader any more
         os.write(2, message.encode())

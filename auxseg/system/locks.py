@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-WAIT = 10.0  # seconds: what a process that was told to stop may take
+WAIT = 10.0  # seconds that a process may take to stop when told so
 POLL = 0.1
-# What file systems answer that know no locks; work on them is not protected.
+# Errors of file systems without locks; work on these is not protected.
 UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 
 
@@ -18,8 +18,13 @@ UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 def lock(path: Path, work: str) -> Iterator[None]:
     """Hold the lock file ``path``, which is removed at the end.
 
-    BlockingIOError, one line that names ``work`` and the owner, if another process holds it for
-    longer than ``WAIT`` seconds.
+    Args:
+        path: The lock file.
+        work: Names what the lock protects, for the message.
+
+    Raises:
+        BlockingIOError: If another process holds the lock for longer than ``WAIT`` seconds; the
+            message is one line that names ``work`` and the owner.
     """
     end = time.monotonic() + WAIT
     while (held := try_lock(path)) is None:
@@ -51,11 +56,11 @@ def try_lock(path: Path) -> int | None:
                 os.close(descriptor)
                 raise
         if _is_at(descriptor, path):
-            with suppress(OSError):  # of a full disk: the lock holds without its owner's name
+            with suppress(OSError):  # full disk: the lock holds without its owner's name
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, f"process {os.getpid()}".encode())
             return descriptor
-        # Its owner removed the file between our opening and our locking it.
+        # Its owner removed the file before we locked it.
         os.close(descriptor)
 
 

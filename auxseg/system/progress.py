@@ -24,7 +24,7 @@ LINES = 10
 
 
 class RateColumn(ProgressColumn):
-    """Units done per second."""
+    """A column with the units done per second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -38,7 +38,8 @@ class RateColumn(ProgressColumn):
 def track(items: Iterable[T], description: str, total: int, unit: str = "images") -> Iterator[T]:
     """Yield ``items`` and show how many of ``total`` are done, the rate and the remaining time.
 
-    After a signal, Interrupted is raised instead of the next one.
+    Raises:
+        Interrupted: After a signal, instead of the next item.
     """
     items = _until_signal(items)
     console = Console(file=sys.stderr)

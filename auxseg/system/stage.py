@@ -1,7 +1,7 @@
-"""What every stage script begins and ends with.
+"""The common beginning and end of every stage script.
 
-Each imports this module before all others: from then on it ends when DVC ends, also while it still
-waits for torch, and torch finds its settings. ``run`` is the last line of each.
+Each script imports this module before all others. From then on it ends when DVC ends, even while
+it still imports torch, and torch finds its settings. Its last line calls ``run``.
 """
 
 import errno
@@ -25,14 +25,14 @@ large_pages()
 
 
 def run(command: Callable[..., None]) -> None:
-    """Run a stage's command line."""
+    """Run the command line of a stage."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     run_app(app)
 
 
 def run_app(app: Callable[[], object]) -> None:
-    """Run a command line; what the user can mend is one plain line, not a traceback."""
+    """Run a command line; an error that the user can mend becomes one line without a traceback."""
     try:
         with catch_signals():
             app()

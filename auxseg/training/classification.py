@@ -1,4 +1,4 @@
-"""The loss of image-level labels: the classifier's only one, and one of a round's."""
+"""The loss of image-level labels, used by the classifier and by the network of every round."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,11 +9,16 @@ from auxseg.training.sharing import weighted
 
 
 def classifier_losses(outputs: Classification, batch: Batch) -> dict[str, Tensor]:
-    """The classifier's only loss."""
+    """Return the classification loss, the only one of the classifier."""
     return {"classification": classification_loss(outputs.logits, batch["classes"])}
 
 
 def classification_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """Multi-label soft margin, a mean over the whole batch; both (B, K)."""
+    """Return the multi-label soft margin loss, a mean over the whole batch.
+
+    Args:
+        logits: (B, K).
+        classes: (B, K) of 0 and 1.
+    """
     mean = F.multilabel_soft_margin_loss(logits, classes)
     return weighted(mean, mean.new_tensor(len(logits)))

@@ -9,7 +9,7 @@ from dvclive.live import Live
 
 @contextmanager
 def curves(folder: Path) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Give a function that adds the values of one more epoch, by name, to the tables in a folder.
+    """Yield a function that appends the values of an epoch, by name, to the tables in ``folder``.
 
     ``auxseg/scoring/curves.py`` reads them.
     """

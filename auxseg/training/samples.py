@@ -1,6 +1,6 @@
 """Training samples: random scale, colour, mirror and crop, drawn anew for every image and epoch.
 
-Every draw is a function of (seed, epoch, image) alone, so neither worker processes nor the order of
+Every draw depends on (seed, epoch, image) alone, so neither worker processes nor the order of the
 images can change a sample.
 """
 
@@ -23,7 +23,7 @@ from auxseg.params import Augment
 from auxseg.training.sharing import Share
 
 SALIENT = 128
-# The ImageNet mean in grey levels: padding that is zero after normalisation.
+# The ImageNet mean in grey levels, so that padding is about zero after normalisation.
 PADDING = (124, 116, 104)
 
 Sample = dict[str, Tensor]
@@ -32,7 +32,7 @@ Batch = dict[str, Tensor]  # samples, stacked
 
 @dataclass(frozen=True)
 class Labels:
-    """Folders of pseudo labels and saliency maps, ``<id>.png``; what a round is trained on."""
+    """Folders of the pseudo labels and saliency maps, ``<id>.png``, that a round is trained on."""
 
     segmentation: Path
     saliency: Path
@@ -41,10 +41,10 @@ class Labels:
 class TrainingSet(Dataset[Sample]):
     """The training images of an index, by (epoch, number).
 
-    A sample holds ``image`` (3, crop, crop) normalised, ``classes`` (K,), and with ``labels`` also
-    ``segmentation`` (crop, crop) int64 and ``saliency`` (crop, crop) int64 of 0 and 1; both are 255
-    where the crop reaches beyond the image, so that padding is never learned as background.
-    Where there is no saliency, all of it is 255.
+    A sample holds ``image`` (3, crop, crop) float32, normalised, and ``classes`` (K,) float32 of 0
+    and 1. With ``labels`` it also holds ``segmentation`` (crop, crop) int64 and ``saliency``
+    (crop, crop) int64 of 0 and 1. Both are 255 where the crop reaches beyond the image, so that
+    padding is never learned as background. Without saliency maps, all of ``saliency`` is 255.
     """
 
     def __init__(
@@ -82,7 +82,18 @@ class TrainingSet(Dataset[Sample]):
 def augmented(
     image: Bytes, maps: list[Bytes], augment: Augment, rng: np.random.Generator
 ) -> tuple[Bytes, list[Bytes]]:
-    """Transform a photograph (H, W, 3) and its label maps (H, W) alike; all become crop × crop."""
+    """Transform a photograph and its label maps alike.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        maps: (H, W) uint8 each.
+        augment: Ranges of the draws, and the side of the crop.
+        rng: Source of the draws.
+
+    Returns:
+        The photograph (crop, crop, 3) uint8, padded with ``PADDING``, and the maps (crop, crop)
+        uint8, padded with 255.
+    """
     photo = Image.fromarray(image)
     scale = rng.uniform(augment.scale[0], augment.scale[1])
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
@@ -103,7 +114,7 @@ def augmented(
 
 
 def _offset(length: int, crop: int, rng: np.random.Generator) -> int:
-    """First pixel of the crop; negative where the image is smaller and has to be padded."""
+    """Draw the first pixel of the crop; negative where the image is smaller and must be padded."""
     return int(rng.integers(min(0, length - crop), max(0, length - crop), endpoint=True))
 
 
@@ -117,12 +128,14 @@ def _crop(layer: Bytes, top: int, left: int, crop: int, padding: Bytes) -> Bytes
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, number) over all epochs; the order is a function of (seed, epoch).
+    """Batches of (epoch, number) over all epochs; the order depends on (seed, epoch) alone.
 
-    Steps before ``start`` are left out: they were done before an interruption. With a ``share``
-    it is only what that worker has of each batch.
-    The incomplete last batch of an epoch is left out, unless it is the only one: BatchNorm needs
-    batches of one size.
+    The incomplete last batch of an epoch is left out, unless it is the only one, because BatchNorm
+    needs batches of one size.
+
+    Attributes:
+        start: Number of steps to skip; they were done before an interruption.
+        share: The worker's share of each batch; None for whole batches.
     """
 
     def __init__(self, images: int, batch_size: int, epochs: int, seed: int) -> None:
@@ -135,7 +148,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
     @property
     def steps(self) -> int:
-        """Steps of one epoch."""
+        """Number of steps in one epoch."""
         return self.images // self.batch_size
 
     def __len__(self) -> int:

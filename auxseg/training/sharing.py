@@ -1,8 +1,8 @@
-"""One batch shared by the workers of a training, as if a single one had all of it.
+"""Sharing of a batch among the workers of a training, as if a single one had all of it.
 
-Worker r of n takes images r, r + n, … of every batch. DistributedDataParallel gives all of them the
-mean of their gradients; what is here makes that mean the gradient of the whole batch, so that the
-number of workers changes nothing but the rounding. One process alone computes as without all this.
+Worker r of n takes images r, r + n, … of every batch. DistributedDataParallel gives all workers
+the mean of their gradients. This module makes that mean the gradient of the whole batch, so the
+number of workers changes nothing but the rounding. Without a share it changes nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Share:
-    """What worker ``rank`` of ``workers`` has of every batch of ``batch_size`` images."""
+    """The images of worker ``rank`` of ``workers`` in every batch of ``batch_size`` images."""
 
     rank: int
     workers: int
     batch_size: int
 
     def of(self, batch: list[T]) -> list[T]:
-        """Take this worker's images."""
+        """Return this worker's images of a batch."""
         return batch[self.rank :: self.workers]
 
 
@@ -35,7 +35,7 @@ _share: Share | None = None
 
 @contextmanager
 def shared(share: Share) -> Iterator[Share]:
-    """Have the block train on this share, in the process group of all workers."""
+    """Train on ``share`` within the block, in the process group of all workers."""
     global _share
     _share = share
     try:
@@ -45,7 +45,7 @@ def shared(share: Share) -> Iterator[Share]:
 
 
 def mean_over_workers(values: Tensor) -> Tensor:
-    """The mean of each worker's ``values``, which are not differentiated."""
+    """Return the mean of ``values`` over all workers; no gradient passes between them."""
     if _share is None or _share.workers == 1:
         return values
     total = values.detach().clone()
@@ -54,9 +54,13 @@ def mean_over_workers(values: Tensor) -> Tensor:
 
 
 def weighted(mean: Tensor, count: Tensor) -> Tensor:
-    """Weight this worker's mean over ``count`` things, so that all workers' mean is that over all.
+    """Weight this worker's mean so that the mean over workers is the mean over the whole batch.
 
-    Workers may have different counts: of images, of labelled pixels; and some none.
+    Workers may have different counts, or none.
+
+    Args:
+        mean: Scalar, over this worker's ``count`` items.
+        count: Scalar, the number of images or of labelled pixels.
     """
     if _share is None or _share.workers == 1:
         return mean
@@ -64,10 +68,10 @@ def weighted(mean: Tensor, count: Tensor) -> Tensor:
 
 
 def share_layers(network: nn.Module) -> None:
-    """Have the layers that look beyond one image look at the whole batch, in place.
+    """Make the layers that look beyond one image work on the whole batch, in place.
 
-    BatchNorm takes its statistics over all workers. (torch's SyncBatchNorm knows no CPU.) Dropout
-    draws for all images of the batch, from random numbers that are the same for all workers.
+    BatchNorm takes its statistics over all workers (torch's SyncBatchNorm does not support CPUs).
+    Dropout draws for all images of the batch, from random numbers that all workers share.
     """
     for module in network.modules():
         for kind in (_BatchNorm2d, _Dropout, _Dropout2d):
@@ -78,7 +82,7 @@ def share_layers(network: nn.Module) -> None:
 
 class _BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, C, H, W) by the statistics of all workers' B · H · W values."""
+        """Normalise (B, C, H, W) by the statistics of the B·H·W values of all workers."""
         if not self.training:
             return super().forward(x)
         values, x = x, x.to(self.weight.dtype)
@@ -116,7 +120,7 @@ class _Dropout2d(nn.Dropout2d):
 
 
 def _ones_for_all(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Ones for the whole batch, in the memory format that decides on the order of the draws."""
+    """Return ones for the whole batch, in the memory format of ``x``: it orders the draws."""
     images = x.shape[0] if _share is None else _share.batch_size
     last = x.is_contiguous(memory_format=torch.channels_last)
     memory_format = torch.channels_last if last else torch.contiguous_format
@@ -128,7 +132,7 @@ def _own_rows(values: Tensor) -> Tensor:
 
 
 def _sum_over_workers(values: Tensor) -> Tensor:
-    """A sum that is differentiated through all workers."""
+    """Sum ``values`` over all workers, with gradients through all of them."""
     if _share is None or _share.workers == 1:
         return values
     total: Tensor = _Sum.apply(values)

@@ -1,6 +1,6 @@
-"""Training of a network, step by step: the classifier's and that of every round.
+"""Training step by step, of the classifier and of the network of every round.
 
-METHOD: published settings.
+See docs/method.md, Published settings.
 """
 
 import math
@@ -28,18 +28,18 @@ Losses = Callable[[Out, Batch], dict[str, Tensor]]  # of a network's outputs for
 
 
 class Training(Generic[Out]):
-    """A network in training: all that changes from step to step, and the step itself."""
+    """A network in training: the state that changes from step to step, and the step itself."""
 
     def __init__(
         self, network: Network, dataset: TrainingSet, losses: Losses[Out], schedule: Schedule
     ) -> None:
-        # Channels last is what convolution kernels want: a tenth faster on the CPU.
+        # Channels last makes convolutions a tenth faster on the CPU.
         network.to(device()).to(memory_format=torch.channels_last)
         network.train()
         if compiled():
             network.backbone.compile()
         self.network = network
-        self.forward: Callable[[Tensor], Out] = network  # or what spreads it over workers
+        self.forward: Callable[[Tensor], Out] = network  # or a wrapper that spreads it over workers
         self.dataset = dataset
         self.losses = losses
         self.schedule = schedule
@@ -48,15 +48,15 @@ class Training(Generic[Out]):
         self.decay = torch.optim.lr_scheduler.PolynomialLR(self.optimizer, len(self.order), POWER)
         self.step = 0
         self.sums: dict[str, Tensor] = {}  # of every loss since the epoch began
-        self.epochs: list[dict[str, float]] = []  # what was logged of each
+        self.epochs: list[dict[str, float]] = []  # the values logged for each
 
     @property
     def left(self) -> int:
-        """Number of steps that are still to come."""
+        """Number of steps that remain."""
         return len(self.order) - self.step
 
     def batches(self, share: Share | None = None) -> Iterator[Batch]:
-        """Load the batches that are still to come, or a worker's share of them."""
+        """Load the batches that remain, or a worker's share of them."""
         self.order.start, self.order.share = self.step, share
         loader = DataLoader(
             self.dataset,
@@ -64,7 +64,7 @@ class Training(Generic[Out]):
             num_workers=loader_workers(),
             worker_init_fn=partial(_start_loader, os.getpid()),
             pin_memory=device().type == "cuda",
-            # Of its own: a loader draws a number, also when a training goes on in the middle.
+            # Its own generator: every new loader draws a number, also in a resumed training.
             generator=torch.Generator(),
         )
         try:
@@ -72,12 +72,19 @@ class Training(Generic[Out]):
         except (ValueError, OSError, MemoryError) as error:
             if "DataLoader worker" not in str(error):
                 raise
-            # Without that one's traceback: the last line is `ValueError: <message>`.
+            # Without the traceback of that process; the last line is `ValueError: <message>`.
             message = str(error).rstrip().rpartition("\n")[2].partition(": ")[2]
             raise type(error)(message) from error
 
     def advance(self, batch: Batch) -> dict[str, float] | None:
-        """Train on one batch; at the end of an epoch, return what is logged of it."""
+        """Train on one batch.
+
+        Returns:
+            At the end of an epoch, its mean losses and learning rate by name; else None.
+
+        Raises:
+            FloatingPointError: If a loss is not finite at the end of an epoch.
+        """
         terms = self._descend(batch)
         self.step += 1
         for name, value in terms.items():
@@ -94,7 +101,7 @@ class Training(Generic[Out]):
         return self.epochs[-1]
 
     def _descend(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of SGD; the losses of the whole batch."""
+        """Do one step of SGD; return the losses of the whole batch by name, with the ``total``."""
         batch = {name: values.to(device(), non_blocking=True) for name, values in batch.items()}
         images = batch["image"].contiguous(memory_format=torch.channels_last)
         terms = self.losses(self.forward(images), batch)
@@ -107,8 +114,12 @@ class Training(Generic[Out]):
         return dict(zip(("total", *terms), values, strict=True))
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next steps depend on."""
-        self._finite_sums()  # or every later run would go on from numbers that are none
+        """Return everything that the next steps depend on.
+
+        Raises:
+            FloatingPointError: If a loss of this epoch is not finite.
+        """
+        self._finite_sums()  # else every later run would go on from NaN or infinity
         cuda = torch.cuda.get_rng_state() if device().type == "cuda" else None
         return {
             "step": self.step,
@@ -122,7 +133,7 @@ class Training(Generic[Out]):
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state`` returned."""
+        """Continue from a state that ``state`` returned."""
         self.step, self.epochs = state["step"], state["epochs"]
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -130,7 +141,7 @@ class Training(Generic[Out]):
         self.sums = {name: value.to(device()) for name, value in state["sums"].items()}
         torch.set_rng_state(state["random"])
         if device().type == "cuda":
-            if state["random_cuda"] is None:  # it was trained on a CPU until now
+            if state["random_cuda"] is None:  # trained on a CPU until now
                 torch.cuda.manual_seed(self.step)
             else:
                 torch.cuda.set_rng_state(state["random_cuda"])
@@ -147,19 +158,19 @@ class Training(Generic[Out]):
 
 
 def seed_everything(seed: int, round_: int) -> int:
-    """Seed torch for one round and return the round's seed for the data order."""
+    """Seed torch for one round; return the round's seed for the samples and their order."""
     derived = int(np.random.SeedSequence([seed, round_]).generate_state(1)[0])
     torch.manual_seed(derived)
     return derived
 
 
 def use_deterministic_algorithms(deterministic: bool) -> None:
-    """Have CUDA give the same bytes again, or fail; to be called before CUDA is used.
+    """Make CUDA give the same bytes in every run, or fail; call this before CUDA is used.
 
-    On a CPU, where training is repeatable anyway, nothing changes. For CUDA this rests on torch's
+    On a CPU, where training is repeatable anyway, nothing changes. For CUDA this relies on torch's
     documentation and has not been run: convolutions, matrix products, indexing, ``gather`` and
-    bilinear resizing (which torch then composes of indexing) have deterministic forms, some of
-    them slower. RuntimeError, by torch, where an operation has none.
+    bilinear resizing (which torch then composes of indexing) have deterministic forms, some of them
+    slower. Where an operation has none, torch raises RuntimeError.
     """
     on = deterministic and device().type == "cuda"
     if on:
@@ -168,7 +179,7 @@ def use_deterministic_algorithms(deterministic: bool) -> None:
 
 
 def _optimizer(network: Network, schedule: Schedule) -> torch.optim.SGD:
-    """SGD; everything outside of the backbone learns faster."""
+    """Return SGD that trains everything outside the backbone ``head_factor`` times faster."""
     backbone = [p for p in network.backbone.parameters() if p.requires_grad]
     known = {id(p) for p in network.backbone.parameters()}
     heads = [p for p in network.parameters() if id(p) not in known]

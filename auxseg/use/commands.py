@@ -1,4 +1,4 @@
-"""The command ``auxseg``: what is used beside the pipeline.
+"""The command ``auxseg``: tools beside the pipeline.
 
 Each command imports what it needs when it runs, so that help and completion need no torch.
 """
@@ -36,7 +36,7 @@ def segment(
     """Segment photographs of your own: label maps and overlays.
 
     Scales and CRF are those of params.yaml. A photograph larger than `dataset.max_side` is reduced
-    for the network and in the overlay; its label map has its own size. Images that cannot be read
+    for the network and in the overlay; its label map has the full size. Images that cannot be read
     are left out and named at the end.
     """
     from auxseg.use.photographs import segment_photographs
@@ -51,7 +51,8 @@ def export(
 ) -> None:
     """Write a network for other runtimes: torch.export and ONNX.
 
-    They take any batch size, height and width; a file that computes otherwise is refused.
+    Both files take any batch size, height and width. A file that computes something else than the
+    network is refused.
     """
     from auxseg.use.export import export_network
 
@@ -86,7 +87,7 @@ def convert_weights(
         ),
     ] = None,
 ) -> None:
-    """Turn weights from elsewhere into our files, and say what was of use.
+    """Convert weights from elsewhere to our files, and print which of them are used.
 
     With --backbone, OUT is a file for `network.weights`. Without it, SOURCE is a checkpoint of the
     published AuxSegNet, and OUT a folder such as `train` writes, for `auxseg segment`.
@@ -105,9 +106,9 @@ def scratch(
         float | None, typer.Option(min=0, help="Remove only what is larger than so many MB.")
     ] = None,
 ) -> None:
-    """List unfinished work of killed runs, and remove what nobody will finish.
+    """List unfinished work of killed runs, and remove old or large work.
 
-    With --older or --larger, what is both is removed, unless it is in use.
+    With --older or --larger, work that exceeds all limits given is removed, unless it is in use.
     """
     from auxseg.use.leftovers import list_leftovers
 

@@ -1,4 +1,4 @@
-"""Weights from elsewhere as our files: a backbone's, or a whole published AuxSegNet."""
+"""Conversion of weights from elsewhere to our files: of a backbone, or of a published AuxSegNet."""
 
 from pathlib import Path
 
@@ -13,11 +13,16 @@ from auxseg.weights.pretrained import match_backbone, read_state
 
 
 def convert_weights(source: Path, out: Path, backbone: str | None) -> None:
-    """Write the weights in ``source`` to ``out``, and print what was of use.
+    """Write the weights in ``source`` to ``out``, and print which of them are used.
 
-    With ``backbone``, ``out`` is a ``.safetensors`` file for ``network.weights``. Without it
-    ``source`` is a checkpoint of the published AuxSegNet, and ``out`` a folder such as
-    ``stages.train`` writes. ValueError if ``out`` exists, or if weights are missing.
+    Args:
+        source: Weights of a backbone, or a checkpoint of the published AuxSegNet.
+        out: With ``backbone`` a ``.safetensors`` file for ``network.weights``, else a folder such
+            as ``stages.train`` writes.
+        backbone: A name in ``BACKBONES``; None for the whole published network.
+
+    Raises:
+        ValueError: If ``out`` exists or has the wrong suffix, or if weights are missing.
     """
     if out.exists():
         raise ValueError(f"{out}: exists already")
@@ -41,7 +46,7 @@ def convert_weights(source: Path, out: Path, backbone: str | None) -> None:
 
 
 def report(found: Match) -> None:
-    """Print how much of the file was of use, and by name what was not and what is missing."""
+    """Print how many tensors match, which names in the file are ignored, and all problems."""
     print(f"{len(found.fitting)} tensors match")
     print(f"{len(found.ignored)} are ignored", *map(repr, found.ignored), sep="\n  ")
     print(f"{len(found.problems)} do not fit", *found.problems, sep="\n  ")

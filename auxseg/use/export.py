@@ -1,9 +1,9 @@
 """A trained network as files that run without this library: torch.export and ONNX.
 
 Both take ``images`` (B, 3, H, W) float32, normalised by the ImageNet mean and deviation, of any B,
-H and W, best of the form output stride · n + 1. Both give ``segmentation`` (B, K+1, h, w) refined
-logits, ``classification`` (B, K) logits and ``saliency`` (B, 1, h, w) refined probabilities on the
-grid of the output stride, corner features on corner pixels.
+H and W; sides of the form output stride · n + 1 are best. Both give ``segmentation``
+(B, K+1, h, w) refined logits, ``classification`` (B, K) logits and ``saliency`` (B, 1, h, w)
+refined probabilities on the grid of the output stride, corner features on corner pixels.
 """
 
 import io
@@ -22,21 +22,21 @@ from auxseg.networks.stored import load_network
 
 OUTPUTS = ("segmentation", "classification", "saliency")
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-# Neither of these sizes is the one that is traced.
+# Neither of these sizes is the traced one.
 SIZES = ((1, 3, 65, 97), (3, 3, 50, 41))
-# Of the largest number of an output; other kernels add up in another order.
+# Relative to the largest number of an output; other kernels sum in another order.
 TOLERANCE = 1e-4
 
 
 class Deployed(nn.Module):
-    """The outputs of a network that matter once it is trained."""
+    """The outputs of a trained network that are of use."""
 
     def __init__(self, network: AuxSegNet) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the network; the module's docstring gives the shapes."""
+        """Images (B, 3, H, W) → the ``OUTPUTS``; the module's docstring gives their shapes."""
         outputs: Outputs = self.network(images)
         saliency = outputs.saliency_refined.sigmoid()
         return outputs.segmentation_refined, outputs.classification.logits, saliency
@@ -45,7 +45,10 @@ class Deployed(nn.Module):
 def export_network(model: Path, out: Path) -> None:
     """Write the network in the folder ``model`` to ``out``: ``network.pt2`` and ``network.onnx``.
 
-    Each is compared with the network before it is kept, and the difference printed.
+    Each is compared with the network before it is kept, and the difference is printed.
+
+    Raises:
+        ValueError: If a file differs from the network, or a package for ONNX is not installed.
     """
     network = load_network(model, AuxSegNet).cpu()
     program = export_program(network)
@@ -63,7 +66,8 @@ def export_network(model: Path, out: Path) -> None:
 def export_program(network: AuxSegNet) -> ExportedProgram:
     """Trace ``network``, in eval mode on the CPU, for all batch sizes, heights and widths.
 
-    It computes in float32 from then on, as the exported one does: not every runtime has bfloat16.
+    From then on it computes in float32, as the exported one does, because not every runtime has
+    bfloat16.
     """
     network.precision = "float32"
     shapes = {"images": {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
@@ -76,13 +80,17 @@ def export_program(network: AuxSegNet) -> ExportedProgram:
 
 def write_program(path: Path, program: ExportedProgram) -> None:
     """Write ``program`` as a ``.pt2`` archive."""
-    archive = io.BytesIO()  # by name, torch.export wants the name to end with .pt2
+    archive = io.BytesIO()  # given a path, torch.export wants it to end with .pt2
     torch.export.save(program, archive)
     path.write_bytes(archive.getvalue())
 
 
 def write_onnx(path: Path, program: ExportedProgram) -> None:
-    """Write ``program`` as one ONNX file; ValueError if a package for it is not installed."""
+    """Write ``program`` as one ONNX file.
+
+    Raises:
+        ValueError: If a package for it is not installed.
+    """
     missing = [name for name in ONNX_PACKAGES if find_spec(name) is None]
     if missing:
         raise ValueError(f"ONNX needs {', '.join(missing)}: pip install '.[onnx]'")
@@ -99,12 +107,15 @@ def write_onnx(path: Path, program: ExportedProgram) -> None:
 
 
 def run_program(path: Path, images: Tensor) -> list[Tensor]:
-    """Outputs of a ``.pt2`` archive. Reading one may execute code in it: only for one's own."""
+    """Return the outputs of a ``.pt2`` archive.
+
+    Reading an archive may execute code in it, so it must come from a trusted source.
+    """
     return list(torch.export.load(io.BytesIO(path.read_bytes())).module()(images))
 
 
 def run_onnx(path: Path, images: Tensor) -> list[Tensor]:
-    """Outputs of an ONNX file, by onnxruntime."""
+    """Return the outputs of an ONNX file, by onnxruntime."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -115,10 +126,15 @@ def run_onnx(path: Path, images: Tensor) -> list[Tensor]:
 def difference(
     network: AuxSegNet, file: str, outputs: Callable[[Tensor], Sequence[Tensor]]
 ) -> float:
-    """Largest difference between the ``outputs`` of a file and those of ``network``, at two sizes.
+    """Return the largest difference between the outputs of a file and a network, at two sizes.
 
-    Raises ValueError that names ``file`` where it exceeds ``TOLERANCE`` of an output's largest
-    number.
+    Args:
+        network: In eval mode on the CPU.
+        file: Names the file in the message.
+        outputs: Images (B, 3, H, W) → the ``OUTPUTS`` of the file.
+
+    Raises:
+        ValueError: If a difference exceeds ``TOLERANCE`` of an output's largest number.
     """
     generator = torch.Generator().manual_seed(0)
     largest = 0.0

@@ -1,4 +1,4 @@
-"""Unfinished work of killed runs: listed, and removed where nobody will finish it."""
+"""Unfinished work of killed runs: listing and removal."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +14,13 @@ MB = 10**6
 
 
 def list_leftovers(older: float | None, larger: float | None) -> None:
-    """Print what there is; remove what is older (days) and larger (MB), if either is given.
+    """Print all unfinished work, and remove what exceeds all limits, if any is given.
 
-    What is in use stays.
+    Work in use is kept.
+
+    Args:
+        older: Limit of the age in days.
+        larger: Limit of the size in MB.
     """
     found = leftovers(scratch_root())
     cleaning = older is not None or larger is not None

@@ -1,4 +1,4 @@
-"""Segmentation of photographs of one's own: files in, files out."""
+"""Segmentation of your own photographs: files in, files out."""
 
 from collections import Counter
 from pathlib import Path
@@ -26,17 +26,17 @@ def segment_photographs(
     """Write a label map and an overlay of each photograph to ``out``.
 
     Args:
-        photos: a photograph, or a folder of them.
-        model: the folder of a round's network.
-        out: gets ``labels/`` and ``overlays/``, ``<stem>.png`` in both. A photograph larger than
+        photos: A photograph, or a folder of them.
+        model: The folder of a round's network.
+        out: Gets ``labels/`` and ``overlays/``, ``<stem>.png`` in both. A photograph larger than
             ``dataset.max_side`` is reduced for the network and in the overlay; its label map has
-            its own size.
-        params: scales, mirror and CRF.
-        crf: whether to refine along image edges.
-        coco_json: gets run lengths in COCO's results format, unless None.
+            the full size.
+        params: Scales, mirror and CRF.
+        crf: Whether to refine along image edges.
+        coco_json: Gets run lengths in COCO's results format, unless None.
 
     Raises:
-        ValueError: photographs cannot be read. One line for each; all others are done.
+        ValueError: If photographs cannot be read, with one line for each; all others are done.
     """
     predict, kernels = params.predict, params.crf
     paths = _images(photos)
@@ -65,7 +65,11 @@ def segment_photographs(
 
 
 def _images(photos: Path) -> list[Path]:
-    """The image, or all files of a folder but hidden ones; ValueError if their outputs clash."""
+    """Return the photograph, or all files of a folder except hidden ones.
+
+    Raises:
+        ValueError: If there are none, or if their outputs clash.
+    """
     if photos.is_file():
         return [photos]
     if not photos.is_dir():

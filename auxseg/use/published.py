@@ -17,9 +17,14 @@ MAX_CLASSES = 254  # as many as 8-bit label maps can hold beside background and 
 
 
 def published_network(state: Mapping[str, Tensor], path: Path) -> AuxSegNet:
-    """Build the network of the checkpoint ``state`` from ``path``, with random weights.
+    """Build the network of a published checkpoint, with random weights.
 
-    The number of classes is that of its classifier; ValueError if it has none.
+    Args:
+        state: The checkpoint; its classifier gives the number of classes.
+        path: Names the checkpoint in messages.
+
+    Raises:
+        ValueError: If there is no classifier, or not 1 to ``MAX_CLASSES`` classes.
     """
     if CLASSIFIER not in state:
         raise ValueError(
@@ -43,7 +48,7 @@ def published_network(state: Mapping[str, Tensor], path: Path) -> AuxSegNet:
 def match_published(network: AuxSegNet, state: Mapping[str, Tensor]) -> Match:
     """Find the weights of ``network`` in a published checkpoint.
 
-    A tensor that neither network uses is ignored; one that we do not know is a problem, since the
+    A tensor that neither network uses is ignored. An unknown tensor is a problem, because the
     network that it belongs to computes something else.
     """
     found = match(network, state, our_name)

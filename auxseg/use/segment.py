@@ -1,4 +1,4 @@
-"""Segmentation of any photograph by a trained network, and its form in COCO's results."""
+"""Segmentation of any photograph by a trained network, and its form as COCO's results."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ def segment(
     crf: CrfKernels | None,
     device: torch.device,
 ) -> Floats:
-    """Photograph (H, W, 3) → class probabilities (K+1, H, W), refined where ``crf`` is given."""
+    """Return class probabilities (K+1, H, W) of a photograph (H, W, 3); with ``crf`` refined."""
     logits = predict(network, image, params, device)["segmentation"]
     probabilities = to_probabilities(logits, (image.shape[0], image.shape[1]))
     return probabilities if crf is None else segmentation_crf(image, probabilities, crf)
@@ -30,11 +30,16 @@ def segment(
 def coco_results(
     image_id: str, probabilities: Floats, size: tuple[int, int], classes: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One entry of COCO's results format for each class that wins pixels of an image.
+    """Return an entry of COCO's results format for each class that wins pixels of an image.
 
-    ``category_id`` is the label 1..K, ``category_name`` that class of ``classes``, ``segmentation``
-    the run-length encoding of all its pixels in an image of ``size`` (H, W) and ``score`` their
-    mean probability.
+    ``category_id`` is the label 1..K, ``category_name`` its class, ``segmentation`` the run-length
+    encoding of all its pixels, and ``score`` their mean probability.
+
+    Args:
+        image_id: As it stands in the entries.
+        probabilities: (K+1, h, w).
+        size: (H, W) that the encoding is for.
+        classes: Names of the K classes.
     """
     from pycocotools import mask  # only this format needs it
 

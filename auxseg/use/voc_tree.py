@@ -1,4 +1,4 @@
-"""A dataset and its pseudo labels in VOC layout, for training any other segmentation code."""
+"""A dataset and its pseudo labels in VOC layout, for training other segmentation code."""
 
 import io
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ QUALITY = 95
 def write_tree(dataset: Path, pseudo_labels: Path, out: Path) -> None:
     """Write the photographs of an index, their pseudo labels and a list to the new folder ``out``.
 
-    ValueError if ``out`` exists.
+    Raises:
+        ValueError: If ``out`` exists.
     """
     if out.exists():
         raise ValueError(f"{out}: exists already; remove it or name another folder")
@@ -32,10 +33,13 @@ def write_tree(dataset: Path, pseudo_labels: Path, out: Path) -> None:
 
 
 def write_pair(folder: Path, index: Index, entry: Entry, labels: Bytes) -> None:
-    """Write JPEGImages/<id>.jpg and SegmentationClass/<id>.png; ValueError if sizes differ.
+    """Write ``JPEGImages/<id>.jpg`` and ``SegmentationClass/<id>.png`` from labels (H, W) uint8.
 
-    ``labels`` is (H, W). A JPEG is copied if it reads as ``read_image`` reads it without its
-    metadata, as other code may do; any other photograph is encoded anew.
+    A JPEG is copied if it reads the same without its metadata, which other code may ignore. Any
+    other photograph is encoded anew.
+
+    Raises:
+        ValueError: If the sizes of photograph and labels differ.
     """
     image = index.read_image(entry)
     if labels.shape != image.shape[:2]:
@@ -53,7 +57,10 @@ def write_pair(folder: Path, index: Index, entry: Entry, labels: Bytes) -> None:
 
 
 def write_lists(folder: Path, index: Index, entries: Sequence[Entry]) -> None:
-    """Write ImageSets/Segmentation/train.txt, and classes.txt, whose line i (from 0) is label i."""
+    """Write ``ImageSets/Segmentation/train.txt``, and ``classes.txt`` with label i in line i.
+
+    Lines are counted from 0.
+    """
     lists = folder / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("".join(f"{entry.id}\n" for entry in entries), "utf-8")

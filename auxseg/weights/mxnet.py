@@ -6,7 +6,7 @@ The layout, little-endian, after ``src/ndarray/ndarray.cc`` of MXNet 1.9:
 - name: uint64 length, UTF-8
 - array: uint32 magic; from V2 on int32 storage type; uint32 number of dimensions; int64 each;
   int32 device type, int32 device number; int32 data type; the values
-- the oldest arrays have no magic: they begin with the number of dimensions; uint32 each
+- the oldest arrays have no magic and begin with the number of dimensions; uint32 each
 """
 
 import math
@@ -35,8 +35,10 @@ MAX_DIMENSIONS = 8  # more than any layer has
 def read_mxnet(path: Path) -> dict[str, Tensor]:
     """Read all arrays by name (``arg:…`` or ``aux:…``), in the order of the file.
 
-    Nothing is read or allocated that the file is too small to hold. Raises ValueError that names
-    the file, the byte, and what is wrong there.
+    Nothing is read or allocated that the file is too small to hold.
+
+    Raises:
+        ValueError: If the file is malformed; the message names the file, the byte and the problem.
     """
     with path.open("rb") as file:
         reader = _Reader(path, file)
@@ -58,7 +60,7 @@ def read_mxnet(path: Path) -> dict[str, Tensor]:
 
 
 class _Reader:
-    """Reads forward, and never past the end of the file."""
+    """A reader that goes forward, and never past the end of the file."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path, self._file = path, file
@@ -98,7 +100,7 @@ def _array(reader: _Reader, what: str) -> Tensor:
     shape = reader.numbers(dimensions, "q" if versioned else "I", f"{what}: shape")
     if any(length < 1 for length in shape):
         reader.refuse(f"{what}: shape {shape}")
-    reader.take(8, f"{what}: device")  # where it was, not where it shall be
+    reader.take(8, f"{what}: device")  # where the array was, which does not matter
     kind = reader.number("i", f"{what}: data type")
     if kind not in DTYPES:
         reader.refuse(f"{what}: data type {kind} is not one of {sorted(DTYPES)}")

@@ -1,4 +1,4 @@
-"""Names of published weights → ours, and which tensors of a file a network needs."""
+"""Published names of weights → ours, and the tensors of a file that a network needs."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ RENAMES = (
 
 
 def our_name(name: str) -> str:
-    """The published name of a tensor → ours; names that are not published ones stay."""
+    """Turn a published name of a tensor into ours; names that are not published ones stay."""
     for pattern, replacement in RENAMES:
         name = re.sub(pattern, replacement, name)
     return name
@@ -49,17 +49,18 @@ def our_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Match:
-    """What a file holds of the weights that ``module`` needs."""
+    """The weights that ``module`` needs, as far as a file holds them."""
 
     module: nn.Module
     fitting: dict[str, Tensor]  # by our names
-    ignored: list[str]  # the file's names of what the module has no use for
+    ignored: list[str]  # names in the file that the module has no use for
     problems: list[str]  # such as "bn7.weight is missing"
 
     def load(self, path: Path) -> None:
-        """Copy the weights into the module; ValueError that names ``path`` if there are problems.
+        """Copy the weights into the module; if there are problems, nothing is copied.
 
-        Then nothing is copied.
+        Raises:
+            ValueError: If there are problems; the message names ``path``.
         """
         if self.problems:
             first, more = "; ".join(self.problems[:3]), len(self.problems) - 3
@@ -78,14 +79,14 @@ def match(module: nn.Module, state: Mapping[str, Tensor], rename: Callable[[str]
             ignored.append(published)
             continue
         if own[name].ndim == 2 and tensor.shape[2:] == (1, 1):
-            tensor = tensor.flatten(1)  # a published 1×1 convolution, a linear layer of ours
+            tensor = tensor.flatten(1)  # a published 1×1 convolution is a linear layer of ours
         if tensor.shape != own[name].shape:
             unfit[name] = f"is {list(tensor.shape)} instead of {list(own[name].shape)}"
         elif tensor.is_floating_point() != own[name].is_floating_point():
             unfit[name] = f"is of type {tensor.dtype} instead of {own[name].dtype}"
         else:
             fitting[name] = tensor
-    # Old files lack the step counters of BatchNorm, which play no part here.
+    # Old files lack the step counters of BatchNorm, which are not used here.
     needed = [name for name in own if not name.endswith("num_batches_tracked")]
     problems = [f"{name} {unfit.get(name, 'is missing')}" for name in needed if name not in fitting]
     return Match(module, fitting, ignored, problems)

@@ -20,7 +20,8 @@ from auxseg.weights.names import Match, match, our_name
 def load_pretrained(backbone: Backbone, path: Path) -> None:
     """Load weights from a file that ``read_state`` reads; one named ``none`` changes nothing.
 
-    Raises ValueError naming what is missing or of another shape.
+    Raises:
+        ValueError: If the file cannot be read, or weights are missing or of another shape.
     """
     if path.name != NO_FILE:
         match_backbone(backbone, read_state(path)).load(path)
@@ -29,7 +30,7 @@ def load_pretrained(backbone: Backbone, path: Path) -> None:
 def match_backbone(backbone: Backbone, state: Mapping[str, Tensor]) -> Match:
     """Find the weights of ``backbone`` in ``state``.
 
-    Names are torchvision's, ours, or for resnet38d those of the published AuxSegNet or of the
+    The names are torchvision's, ours, or for resnet38d those of the published AuxSegNet or of the
     ImageNet weights in MXNet's format.
     """
     return match(backbone.body, state, _name_in_backbone)
@@ -38,8 +39,11 @@ def match_backbone(backbone: Backbone, state: Mapping[str, Tensor]) -> Match:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read tensors by name without executing anything in the file.
 
-    ``.safetensors``, MXNet's ``.params``, or else what ``torch.save`` wrote: a state dict, as it is
-    or as ``state_dict`` or ``model`` of a checkpoint, also of a ``DataParallel`` network.
+    The file is ``.safetensors``, MXNet's ``.params``, or else what ``torch.save`` wrote: a state
+    dict, alone or as ``state_dict`` or ``model`` of a checkpoint, also one of ``DataParallel``.
+
+    Raises:
+        ValueError: If the file is missing, cannot be read, or holds no state dict of tensors.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such weights file")
@@ -71,7 +75,7 @@ def _load_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own message recommends to execute the file's code.
+        # torch's own message recommends executing the file's code.
         found = re.search(r"GLOBAL (\S+)", str(error))
         what = f" ({found[1]})" if found else ""
         raise ValueError(

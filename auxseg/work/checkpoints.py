@@ -1,7 +1,7 @@
 """Checkpoints of a training, as often as they cost little.
 
-A training that goes on from one ends with the bytes of an undisturbed one, so nothing here can
-change a result.
+A training that resumes from a checkpoint ends with the bytes of an undisturbed one, so nothing
+here can change a result.
 """
 
 import io
@@ -13,8 +13,8 @@ import torch
 
 from auxseg.work.scratch import Scratch
 
-# A checkpoint is due after this many times the seconds that the last one took: they cost 2 % of
-# the time, whatever the network, and what is lost at worst is worth 50 checkpoints.
+# A checkpoint is due after this many times the duration of the last one: checkpoints take 2 % of
+# the time, whatever the network, and at worst the time of 50 checkpoints is lost.
 INTERVAL = 50
 KEPT = 2
 
@@ -27,7 +27,7 @@ class Checkpoints:
         self._due = time.monotonic()
 
     def latest(self) -> dict[str, Any] | None:
-        """Return the newest state that is whole, None if there is none."""
+        """Return the newest state that is not damaged; None if there is none."""
         for name in reversed(self._scratch.names("step-*")):
             data = self._scratch.read(name)
             if data is not None:
@@ -40,11 +40,11 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next one."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() >= self._due
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Keep a state of tensors, numbers, texts, and lists and dicts of them."""
+        """Save the state after ``step``: tensors, numbers, texts, and lists and dicts of them."""
         start = time.monotonic()
         buffer = io.BytesIO()
         torch.save(state, buffer)

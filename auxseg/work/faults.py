@@ -1,4 +1,4 @@
-"""Faults of torch in a training, by their names."""
+"""Distinct exceptions for faults in a training, all of which torch reports as RuntimeError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,12 @@ import torch
 
 @contextmanager
 def faults_by_name() -> Iterator[None]:
-    """Raise MemoryError or ChildProcessError for what torch only knows as RuntimeError."""
+    """Translate torch's RuntimeErrors in the block; others pass unchanged.
+
+    Raises:
+        MemoryError: If the GPU's memory is full.
+        ChildProcessError: If a process that loads images died.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -16,7 +21,7 @@ def faults_by_name() -> Iterator[None]:
             f"the GPU's memory is full: lower batch_size or augment.crop ({error})"
         ) from error
     except RuntimeError as error:
-        # Raised by a signal handler of torch's, at any moment.
+        # A signal handler of torch raises it, at any moment.
         if "DataLoader worker" not in str(error):
             raise
         raise ChildProcessError(

@@ -1,7 +1,7 @@
 """Work image by image: resumable, by one process, by several, or over a cluster.
 
-Neither the number of processes nor an interruption can change a result: every image's result is a
-function of that image alone, and results come in the order of the images.
+Neither the number of processes nor an interruption can change a result: every image's result
+depends on that image alone, and results come in the order of the images.
 """
 
 import sys
@@ -22,7 +22,10 @@ def each(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the id of every image and its result, in order; each result is kept in ``scratch``.
 
-    What is found there is not computed again. ChildProcessError if a process died.
+    Results found there are not computed again.
+
+    Raises:
+        ChildProcessError: If a process died.
     """
 
     def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -43,13 +46,20 @@ def collect(
     scratch: Scratch,
     description: str,
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield every id and its result, in order; ``rest`` gives those that are not ``done`` yet.
+    """Yield every id and its result, in order; each result is kept in ``scratch`` at once.
 
-    It may give them in any order; each is kept in ``scratch`` at once.
+    Args:
+        ids: All ids.
+        rest: Called with the ids that are done; gives the others with their results in any order.
+        scratch: Results found there are not computed again.
+        description: Names the work in messages.
+
+    Raises:
+        ValueError: If a kept result is damaged or missing in the end.
     """
     names = {id_: f"{number:08d}" for number, id_ in enumerate(ids)}
     kept = set(scratch.names("[0-9]*"))
-    # Read here for a damaged one to be computed again.
+    # Read here, so that a damaged result is computed again.
     done = {id_ for id_, name in names.items() if name in kept and scratch.read(name) is not None}
     if done:
         print(f"{description}: {len(done)} of {len(ids)} images were done before", file=sys.stderr)

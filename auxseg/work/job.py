@@ -1,4 +1,4 @@
-"""What is done with every image, in a form that can be sent to another process or host."""
+"""The work on one image, in a form that can be sent to another process or host."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ class Named(Protocol):
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The name of the image."""
 
 
 Image = TypeVar("Image", bound=Named)
@@ -19,16 +19,18 @@ Inputs = TypeVar("Inputs")
 
 @dataclass(frozen=True)
 class Job(Generic[Image, Inputs]):
-    """What is done with an image, in two halves that must pickle.
+    """The work on one image, in two halves that must pickle.
 
-    ``read`` gets all that is needed of an image from files, ``task`` computes the result from it
-    and needs no file: it may run anywhere.
+    Attributes:
+        read: Gets all that is needed of an image from files.
+        task: Computes the result from it and needs no file, so it may run anywhere.
+        network: Whether ``task`` would use a GPU.
     """
 
     read: Callable[[Image], Inputs]
     task: Callable[[Inputs], bytes]
-    network: bool = False  # whether ``task`` would use a GPU
+    network: bool = False
 
     def __call__(self, image: Image) -> bytes:
-        """Do both."""
+        """Read what an image needs, and compute its result."""
         return self.task(self.read(image))

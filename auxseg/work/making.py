@@ -1,4 +1,4 @@
-"""How a stage makes its output: resumable, whole or absent, and from the inputs it was given."""
+"""How a stage makes its output: resumably, whole or not at all, from the inputs it was given."""
 
 import sys
 from collections.abc import Iterator
@@ -11,11 +11,18 @@ from auxseg.work.scratch import Scratch, unfinished
 
 @contextmanager
 def making(out: Path, *, params: object, threads: int = 1) -> Iterator[tuple[Path, Scratch]]:
-    """Give the folder that becomes ``out``, and the unfinished work of this very command.
+    """Yield the folder that becomes ``out``, and the unfinished work of this very command.
 
-    The inputs are the paths on the command line, which dvc.yaml declares and a test compares with
-    its ``deps``: no stage can forget one. ``params`` are the parameters that it read, ``threads``
-    those that a network computes with.
+    The inputs are the paths on the command line. dvc.yaml declares them and a test compares them
+    with its ``deps``, so no stage can forget one.
+
+    Args:
+        out: The output of the stage.
+        params: The parameters that the stage read.
+        threads: Number of threads that a network computes with.
+
+    Raises:
+        BlockingIOError: If another process is making ``out``.
     """
     paths = (Path(argument) for argument in sys.argv[1:])
     inputs = [path for path in paths if path != out and path.exists()]

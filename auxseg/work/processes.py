@@ -1,4 +1,4 @@
-"""Work image by image in this process, and by processes of one thread where that is faster."""
+"""Work image by image in this process, or in processes of one thread where that is faster."""
 
 import multiprocessing
 import os
@@ -13,17 +13,20 @@ from auxseg.system.interrupt import follow_parent
 from auxseg.system.runtime import network_processes, one_thread, processes
 from auxseg.work.job import Image, Inputs, Job, Named
 
-AHEAD = 2  # images a process that are begun before their turn
-# Seconds of work left that are worth the start of processes, which takes some where torch is used.
+AHEAD = 2  # images per process that are begun before their turn
+# Seconds of work left from which the start of processes pays; it takes longer with torch.
 WORTH_PROCESSES = 3.0
 WORTH_NETWORKS = 20.0
-TRIAL = 1.0  # seconds after which that is known
+TRIAL = 1.0  # seconds of work from which the rest is estimated
 
 
 def compute(images: Sequence[Image], job: Job[Image, Inputs]) -> Iterator[bytes]:
     """Yield the result of every image, in order.
 
-    Processes are started when what is left is worth it. ChildProcessError if one of them died.
+    Processes are started when the work that is left is worth it.
+
+    Raises:
+        ChildProcessError: If one of the processes died.
     """
     most, worth = (
         (network_processes(), WORTH_NETWORKS) if job.network else (processes(), WORTH_PROCESSES)
@@ -40,7 +43,7 @@ def compute(images: Sequence[Image], job: Job[Image, Inputs]) -> Iterator[bytes]
 
 
 def _side_by_side(images: Sequence[Image], job: Job[Image, Inputs], number: int) -> Iterator[bytes]:
-    # Not forked: that may hang where libraries have threads of their own.
+    # Not forked, because a fork may hang where libraries have threads of their own.
     pool = ProcessPoolExecutor(
         number,
         multiprocessing.get_context("spawn"),
@@ -58,7 +61,7 @@ def _side_by_side(images: Sequence[Image], job: Job[Image, Inputs], number: int)
         pool.shutdown(cancel_futures=True)
 
 
-# Of a process of the pool: sent once, as it may hold a network.
+# The job of a process of the pool, sent once because it may hold a network.
 _job: Job[Any, Any]
 
 
@@ -74,7 +77,7 @@ def _do(image: Named) -> bytes:
 
 
 def _ordered(pool: ProcessPoolExecutor, images: Iterable[Named], ahead: int) -> Iterator[bytes]:
-    """Results in order, with at most ``ahead`` images begun that were not asked for yet."""
+    """Yield results in order, with at most ``ahead`` images begun that were not asked for yet."""
     begun: deque[Future[bytes]] = deque()
     for image in images:
         begun.append(pool.submit(_do, image))

@@ -1,8 +1,8 @@
-"""Unfinished work: kept outside of the outputs, which DVC deletes when a stage starts.
+"""Unfinished work, kept outside the outputs, which DVC deletes when a stage starts.
 
-The folder is shared by all workspaces of this machine, and belongs to whoever does the same work:
-its name holds a fingerprint of everything that determines the result. So what is found there is
-what would be computed, and nothing here can change a result.
+All workspaces of this machine share the scratch folder. Work is found by a fingerprint of
+everything that determines its result. Results found there are therefore those that would be
+computed, and nothing here can change a result.
 """
 
 import hashlib
@@ -40,19 +40,19 @@ LIBRARIES = {
 
 
 class Scratch:
-    """Named records of bytes in a folder; each is whole or absent, however the writer ended."""
+    """Named records of bytes in a folder; each is whole or absent, however its writer ended."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep ``data``."""
+        """Keep ``data`` as the record ``name``."""
         with new_file(self.folder / name) as partial, partial.open("wb") as file:
             file.write(hashlib.sha256(data).digest())
             file.write(data)
 
     def read(self, name: str) -> bytes | None:
-        """Return what was kept; None if that is nothing, or damaged."""
+        """Return the record ``name``; None if it is missing or damaged."""
         try:
             data = (self.folder / name).read_bytes()
         except FileNotFoundError:
@@ -61,23 +61,27 @@ class Scratch:
         return data if hashlib.sha256(data).digest() == digest else None
 
     def remove(self, name: str) -> None:
-        """Keep a record no longer."""
+        """Remove the record ``name`` if it exists."""
         (self.folder / name).unlink(missing_ok=True)
 
     def names(self, pattern: str) -> list[str]:
-        """Names of the records that match a glob pattern, sorted."""
+        """Return the names of the records that match a glob pattern, sorted."""
         return sorted(path.name for path in self.folder.glob(pattern))
 
 
 @contextmanager
 def unfinished(*inputs: Path, params: object, threads: int = 1) -> Iterator[Scratch]:
-    """Give the unfinished work of this very command, empty if there is none.
+    """Yield the unfinished work of this very command, empty if there is none.
 
-    ``inputs`` are the files and folders that the result depends on, ``params`` the parameters
-    (their ``repr`` counts), ``threads`` those that a network computes with. The code of the project
-    that is loaded, the versions of the libraries and what decides on the rounding belong to the
-    fingerprint as well. Records stay after an exception, and at the end of the block until
-    ``forget_finished``: DVC may be killed before it has saved what the stage made.
+    The fingerprint covers the command line, the arguments given here, the loaded code of the
+    project, the versions of the libraries, and what determines the rounding. Records stay after an
+    exception. After success they stay until ``forget_finished``, because DVC may be killed before
+    it has saved the output of the stage.
+
+    Args:
+        *inputs: Files and folders that the result depends on.
+        params: The parameters, by their ``repr``.
+        threads: Number of threads that a network computes with.
     """
     stage = _stage_name()
     about = {
@@ -108,13 +112,14 @@ def unfinished(*inputs: Path, params: object, threads: int = 1) -> Iterator[Scra
 
 
 def forget_finished(but: Path | None = None) -> None:
-    """Remove the records of the stages of this workspace that finished, ``but`` one.
+    """Remove the records of the finished stages of this workspace, ``but`` one.
 
-    DVC has saved what they made: it does so before it starts the next stage. Those of workspaces
-    that are gone, as the temporary ones of experiments, have nobody else to remove them.
+    DVC has saved the outputs of these stages, because it does so before it starts the next stage.
+    Records of workspaces that no longer exist, such as the temporary ones of experiments, are
+    removed as well, because nothing else would remove them.
     """
     for marker in scratch_root().glob(f"*/{FINISHED}"):
-        with suppress(FileNotFoundError):  # another process may be at the same
+        with suppress(FileNotFoundError):  # another process may do the same
             workspace = Path(marker.read_text("utf-8"))
             over = workspace == Path.cwd() or not workspace.exists()
             if over and marker.parent != but:
@@ -122,9 +127,9 @@ def forget_finished(but: Path | None = None) -> None:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 over the content of a file or folder.
+    """Return the SHA-256 over the content of a file or folder.
 
-    An artifact's checksums stand for it: whoever reads it compares them with the files.
+    The checksums of an artifact stand for its files, because ``read_file`` compares them.
     """
     if path.is_file():
         with path.open("rb") as opened:
@@ -139,7 +144,12 @@ def digest(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Leftover:
-    """The kept work of one command; ``age`` in seconds since it was last added to."""
+    """The kept work of one command.
+
+    Attributes:
+        age: Seconds since the last record was written.
+        bytes: Size of all records.
+    """
 
     folder: Path
     age: float
@@ -150,7 +160,7 @@ class Leftover:
 
 
 def leftovers(root: Path) -> list[Leftover]:
-    """All kept work below ``root``, the oldest first."""
+    """Return all kept work below ``root``, the oldest first."""
     found = []
     for about in root.glob(f"*/{ABOUT}"):
         with suppress(FileNotFoundError):  # removed or renamed by its owner a moment ago
@@ -159,14 +169,14 @@ def leftovers(root: Path) -> list[Leftover]:
 
 
 def remove(folder: Path) -> bool:
-    """Remove the kept work in ``folder`` unless a process is at it; returns whether it is gone."""
+    """Remove the kept work in ``folder`` unless a process uses it; return whether it is gone."""
     try:
         lock = try_lock(folder / LOCK)
     except FileNotFoundError:  # another process was faster
         return True
     if lock is None:
         return False
-    # Out of the way first: another process may begin the same work while this one removes.
+    # Renamed first, because another process may begin the same work during the removal.
     gone = folder.with_name(f".{folder.name}.{os.getpid()}")
     folder.rename(gone)
     shutil.rmtree(gone)
@@ -177,7 +187,7 @@ def remove(folder: Path) -> bool:
 def _leftover(folder: Path) -> Leftover:
     stats = []
     for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # its owner is at work
+        with suppress(FileNotFoundError):  # removed by its owner meanwhile
             if path.name not in (ABOUT, FINISHED, LOCK):
                 stats.append(path.stat())
     newest = max((stat.st_mtime for stat in stats), default=(folder / ABOUT).stat().st_mtime)
@@ -195,7 +205,7 @@ def _leftover(folder: Path) -> Leftover:
 
 
 def _lock_folder(root: Path, name: str) -> tuple[Path, int]:
-    """Lock a folder of that name; another process that does the same work has one of its own."""
+    """Lock the folder ``name``, or a numbered one if another process does the same work."""
     number = 1
     while True:
         folder = root / (name if number == 1 else f"{name}.{number}")

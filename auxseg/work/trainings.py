@@ -1,4 +1,4 @@
-"""A whole training: from its last checkpoint on, on this machine or on a cluster."""
+"""A whole training: from its last checkpoint, on this machine or on a cluster."""
 
 import sys
 from pathlib import Path
@@ -25,13 +25,25 @@ def fit(
     description: str,
     scratch: Scratch,
 ) -> None:
-    """Train ``network`` in place by SGD on the sum of ``losses``, from the last checkpoint on.
+    """Train ``network`` in place by SGD on the sum of ``losses``, from the last checkpoint.
 
-    The learning rate falls as ``(1 - step/steps) ** 0.9``. The mean of every loss and the learning
-    rate of each epoch go to ``folder``. With ``AUXSEG_WORKERS`` the steps are done on a
-    Ray cluster, which goes on from the same checkpoints and leaves the same. Raises
-    FloatingPointError when the loss is no longer a number, MemoryError when the GPU's memory is
-    full, ChildProcessError when a process that loads images died.
+    The learning rate falls as ``(1 - step/steps) ** 0.9``. With ``AUXSEG_WORKERS`` the steps are
+    done on a Ray cluster, which uses the same checkpoints.
+
+    Args:
+        network: In its initial state.
+        dataset: The training images.
+        losses: Returns the losses, by name, of the network's outputs for a batch.
+        schedule: Epochs, batch size and learning rates.
+        folder: Gets the mean of every loss and the learning rate of each epoch.
+        description: Names the training in messages.
+        scratch: Holds the checkpoints.
+
+    Raises:
+        FloatingPointError: If a loss is not finite.
+        MemoryError: If the GPU's memory is full.
+        ChildProcessError: If a process that loads images died, or Ray gave up.
+        Interrupted: After a signal, once the state is saved.
     """
     training = Training(network, dataset, losses, schedule)
     checkpoints = Checkpoints(scratch)

@@ -72,7 +72,8 @@ def within(path: str, folder: str) -> bool:
 
 @by_name(*KINDS)
 def test_a_stage_declares_exactly_the_parameters_that_it_reads(stage: Stage) -> None:
-    assert stage.params == params_read(stage.script)
+    named = {"<name>": stage.cmd[3]}  # a section that is called like the first argument
+    assert stage.params == {named.get(key, key) for key in params_read(stage.script)}
 
 
 @by_name(*KINDS)
@@ -139,7 +140,7 @@ def test_a_stage_makes_the_same_bytes_again_from_what_it_declares_alone(
         source, target = project.folder / path, tmp_path / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=masks)
+            shutil.copytree(source, target, ignore=masks, dirs_exist_ok=True)
         else:
             shutil.copy(source, target)
     alone.run(*stage.cmd)
@@ -249,17 +250,17 @@ def test_an_edit_runs_what_it_can_change_and_nothing_else(
 
 
 def test_another_validation_list_trains_nothing(project: Project) -> None:
-    # Of an input of one's own: the demo is an artifact, in which nothing may change.
+    # With an input of one's own: the demo is an artifact, to which no list can be added.
     shutil.move(project.folder / "data" / "sources" / "demo", project.folder / "photos")
     (project.folder / "photos" / CHECKSUMS).unlink()
     project.set_params({"dataset.root": "photos"})
-    assert not {"classifier", "train@1"} & set(project.repro())
+    trained = ("rounds/dvc.yaml:refine@1", "predict")
+    assert {"classifier", "cam", "train@1", "refine@1", "predict"} < set(project.repro(*trained))
     lists = project.folder / "photos" / "ImageSets" / "Segmentation"
     one = (lists / "val.txt").read_text().splitlines()[0]
     (lists / "one.txt").write_text(f"{one}\n")
     project.set_params({"dataset.val": "one", "dataset.examples": 2})
-    predicted = ["predict", "predict@1", "predict@2", "score", "score@1", "score@2"]
-    assert project.repro() == sorted(["params", "dataset", *predicted, "crf", "evaluate"])
+    assert project.repro(*trained) == ["dataset", "params", "predict"]
 
 
 def test_inputs_of_ones_own_are_used_instead_of_the_demo_and_its_saliency(

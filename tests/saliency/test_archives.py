@@ -154,10 +154,26 @@ def test_a_damaged_archive_is_one_line_that_names_it(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["maps.rar", "none", "missing"])
+@pytest.mark.parametrize("name", ["missing", "maps.zip", "maps.tgz"])
+def test_what_is_not_there_is_said_to_be_missing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"{name}: no such file or folder$"):
+        problems_of(tmp_path / name)
+
+
+def test_a_link_to_a_folder_below_the_root_is_named(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "maps", tmp_path / "elsewhere"
+    pack(root, [("a.png", b"")])
+    pack(elsewhere, [("b.png", b"")])
+    (root / "more").symlink_to(elsewhere)
+    (problem,) = problems_of(root)
+    assert problem.startswith(f"{root / 'more'}: a link to a folder")
+    (tmp_path / "link").symlink_to(elsewhere)
+    assert problems_of(tmp_path / "link") == []
+
+
+@pytest.mark.parametrize("name", ["maps.rar", "none"])
 def test_what_is_neither_a_folder_nor_an_archive_is_refused(name: str, tmp_path: Path) -> None:
-    if name != "missing":
-        (tmp_path / name).write_text("text")
+    (tmp_path / name).write_text("text")
     with pytest.raises(ValueError, match=rf"{name}: .*neither a folder nor a \.zip, \.tar"):
         problems_of(tmp_path / name)
 

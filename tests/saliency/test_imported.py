@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from test_archives import KINDS, pack
 
-from auxseg.saliency.imported import SaliencyError, decode_map, import_maps
+from auxseg.saliency.decoding import Decoded, decode_map
+from auxseg.saliency.imported import SaliencyError, import_maps
 from project import ROOT
 
 REAL = ROOT.parent / "shared" / "real" / "VOC2012_saliency"
@@ -32,9 +33,22 @@ def grey(height: int = 6, width: int = 8, seed: int = 0) -> Map:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
 
 
+def upright(_: str = "") -> int:
+    return 1
+
+
+def imported(root: Path, sizes: dict[str, tuple[int, ...]]) -> dict[str, Map]:
+    found = import_maps(root, {id_: (size[0], size[1]) for id_, size in sizes.items()}, upright)
+    return {id_: map_.pixels for id_, map_ in found}
+
+
+def decoded(data: bytes, size: tuple[int, ...], orientation: int = 1) -> Decoded:
+    return decode_map(data, (size[0], size[1]), lambda: orientation)
+
+
 def refusal(root: Path, *ids: str) -> list[str]:
     with pytest.raises(SaliencyError) as error:
-        list(import_maps(root, dict.fromkeys(ids, (6, 8))))
+        imported(root, dict.fromkeys(ids, (6, 8)))
     return str(error.value).split("\n")
 
 
@@ -50,7 +64,7 @@ def test_maps_are_found_by_id_in_folders_and_archives(kind: str, tmp_path: Path)
     ]
     extra = [("unused.png", b"no image"), ("NA.txt", b"text"), ("__MACOSX/._NA.png", b"")]
     root = pack(tmp_path / kind, extra + files)
-    found = dict(import_maps(root, dict.fromkeys(maps, (6, 8))))
+    found = imported(root, dict.fromkeys(maps, (6, 8)))
     assert found.keys() == maps.keys()
     np.testing.assert_array_equal(found["2007_000032"], grey(seed=0))
     np.testing.assert_array_equal(found["NA"], grey(seed=1))
@@ -58,8 +72,8 @@ def test_maps_are_found_by_id_in_folders_and_archives(kind: str, tmp_path: Path)
 
 def test_each_map_gets_the_size_of_its_own_image(tmp_path: Path) -> None:
     pack(tmp_path, [("a.png", encoded(grey())), ("b.jpg", encoded(grey(9, 4), "JPEG"))])
-    found = dict(import_maps(tmp_path, {"a": (12, 5), "b": (1, 20)}))
-    assert {id_: map_.shape for id_, map_ in found.items()} == {"a": (12, 5), "b": (1, 20)}
+    found = imported(tmp_path, {"a": (12, 16), "b": (4, 2)})
+    assert {id_: map_.shape for id_, map_ in found.items()} == {"a": (12, 16), "b": (4, 2)}
 
 
 def test_ten_thousand_maps_are_found_in_a_moment(tmp_path: Path) -> None:
@@ -138,7 +152,7 @@ def png_header(width: int, height: int) -> bytes:
 @pytest.mark.filterwarnings("error")
 def test_a_map_of_absurd_size_is_refused_before_it_is_unpacked(width: int, height: int) -> None:
     with pytest.raises(ValueError, match="more than 100 million pixels"):
-        decode_map(png_header(width, height), (6, 8))
+        decoded(png_header(width, height), (6, 8))
 
 
 # What becomes of the values
@@ -147,12 +161,12 @@ def test_a_map_of_absurd_size_is_refused_before_it_is_unpacked(width: int, heigh
 def test_a_map_is_resized_without_a_shift() -> None:
     values = np.zeros((10, 20), np.uint8)
     values[:5, 10:] = 255  # the upper right quarter
-    resized = decode_map(encoded(values), (30, 40))
-    assert resized.shape == (30, 40)
+    resized = decoded(encoded(values), (30, 60)).pixels
+    assert resized.shape == (30, 60)
     assert resized.dtype == np.uint8
-    assert (resized[:12, 23:] == 255).all()
+    assert (resized[:12, 33:] == 255).all()
     assert (resized[18:] == 0).all()
-    assert (resized[:, :17] == 0).all()
+    assert (resized[:, :27] == 0).all()
 
 
 @given(values=arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12))))
@@ -170,30 +184,30 @@ def test_a_grey_map_of_the_right_size_is_the_same_in_every_encoding(values: Map)
         values.astype(np.uint16) * 257,  # as an 8-bit map is scaled to 16 bits …
         values.astype(np.uint16) * 256,  # … by either of two customs
     ):
-        np.testing.assert_array_equal(decode_map(encoded(same), values.shape), values)
+        np.testing.assert_array_equal(decoded(encoded(same), values.shape).pixels, values)
 
 
 def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
     values = np.linspace(0, 65535, 48).astype(np.uint16).reshape(6, 8)
-    scaled = decode_map(encoded(values), (6, 8))
+    scaled = decoded(encoded(values), (6, 8)).pixels
     np.testing.assert_allclose(scaled, values / 257, atol=1)
 
 
 def test_one_bit_is_black_and_white() -> None:
     values = grey() > 127
-    np.testing.assert_array_equal(decode_map(encoded(values), (6, 8)), 255 * values)
+    np.testing.assert_array_equal(decoded(encoded(values), (6, 8)).pixels, 255 * values)
 
 
 def test_cmyk_is_read_by_its_brightness() -> None:
     image = Image.fromarray(np.repeat(grey()[:, :, None] // 255 * 255, 3, 2)).convert("CMYK")
     expected = np.asarray(image.convert("RGB").convert("L"))
-    np.testing.assert_allclose(decode_map(encoded(image, "JPEG"), (6, 8)), expected, atol=20)
+    np.testing.assert_allclose(decoded(encoded(image, "JPEG"), (6, 8)).pixels, expected, atol=20)
 
 
 def test_what_is_transparent_is_not_salient() -> None:
     white, alpha = Image.new("L", (8, 6), 255), Image.fromarray(grey())
     for image in (Image.merge("LA", [white, alpha]), Image.merge("RGBA", [*[white] * 3, alpha])):
-        np.testing.assert_array_equal(decode_map(encoded(image), (6, 8)), grey())
+        np.testing.assert_array_equal(decoded(encoded(image), (6, 8)).pixels, grey())
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs ../shared/real/VOC2012_saliency")
@@ -205,6 +219,6 @@ def test_the_maps_of_a_real_network_come_in_as_they_are_from_a_folder_or_an_arch
     sizes = {id_: map_.shape for id_, map_ in expected.items()}
     archive = pack(tmp_path / "maps.tgz", [(f"m/{p.name}", p.read_bytes()) for p in paths])
     for root in (REAL, archive):
-        found = dict(import_maps(root, sizes))
+        found = imported(root, sizes)
         assert found.keys() == expected.keys()
         assert all(np.array_equal(found[id_], expected[id_]) for id_ in found)

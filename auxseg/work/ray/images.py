@@ -1,6 +1,6 @@
 """Work image by image on a Ray cluster, which places, feeds and retries it.
 
-Where an image is computed cannot change its result, which is a function of that image alone.
+The place of the computation cannot change a result, which depends on its image alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from auxseg.system.runtime import one_thread
 from auxseg.work.job import Image, Inputs, Job
 from auxseg.work.ray.session import cluster, gpus_of_each
 
-AHEAD = 2  # images a worker that are read before their turn
+AHEAD = 2  # images per worker that are read before their turn
 
 
 class Worker:
@@ -21,7 +21,10 @@ class Worker:
         self.task: Callable[[Any], bytes] | None = None
 
     def compute(self, task: list[Any], id_: str, inputs: object) -> tuple[str, bytes]:
-        """One image's result by ``task``, a reference that is fetched once: it may be a network."""
+        """Return the id of an image and its result.
+
+        ``task`` holds a reference to the task, which is fetched once because it may hold a network.
+        """
         if self.task is None:
             self.task = import_module("ray").get(task[0])
             one_thread()
@@ -31,11 +34,14 @@ class Worker:
 def compute(
     images: Sequence[Image], job: Job[Image, Inputs], workers: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield id and result of every image as they come, by as many processes of a Ray cluster.
+    """Yield id and result of every image, as they are done by ``workers`` processes of a cluster.
 
-    Files are read here, so that the hosts need not share any. A process or host that is lost is
-    replaced and what it was at is done again, by Ray. ValueError if the cluster has not the GPUs,
-    and see ``cluster``.
+    Files are read in this process, so the hosts need not share any. Ray replaces a process or host
+    that is lost, and repeats its work.
+
+    Raises:
+        ValueError: If Ray is not installed, or the cluster has too few GPUs.
+        ChildProcessError: If Ray gives up.
     """
     with cluster(workers) as ray:
         actor = ray.remote(
@@ -50,7 +56,7 @@ def compute(
         inputs = ((task, image.id, job.read(image)) for image in images)
         for result in _results(pool, inputs, AHEAD * workers):
             yield result
-            # One that lost its host, or never found one, can start where another is done.
+            # Then a worker that lost its host, or never found one, can start in its place.
             while idle := pool.pop_idle():
                 ray.kill(idle)
 

@@ -1,6 +1,7 @@
-"""The Ray cluster that a stage works on, for as long as it does.
+"""The Ray cluster that a stage works on, for as long as the work lasts.
 
-``RAY_ADDRESS`` names it; without, one is started on this machine and ended again.
+``RAY_ADDRESS`` names it. Without that variable, a cluster is started on this machine and ended
+again.
 """
 
 import os
@@ -18,14 +19,21 @@ from auxseg.system.runtime import LARGE_PAGES, SCRATCH, worker_gpus
 
 @contextmanager
 def cluster(workers: int) -> Iterator[Any]:
-    """Join the cluster, or start one for so many ``workers``; gives the module ``ray``.
+    """Join the cluster, or start one for ``workers`` processes.
 
-    ValueError if Ray is not installed; ChildProcessError if Ray gives up on the work of the block.
+    An error of a task is raised as its cause.
+
+    Yields:
+        The module ``ray``.
+
+    Raises:
+        ValueError: If Ray is not installed.
+        ChildProcessError: If Ray gives up on the work of the block.
     """
     ray = _ray(workers)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS") or "local"
-    # What runs elsewhere must compute as it would here.
+    # Processes elsewhere must compute as this one would.
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -41,7 +49,7 @@ def cluster(workers: int) -> Iterator[Any]:
         runtime_env={"py_modules": [str(Path(auxseg.__file__).parent)], "env_vars": variables},
     )
     try:
-        for number, handler in before.items():  # Ray takes SIGTERM for itself
+        for number, handler in before.items():  # Ray replaces the one of SIGTERM
             signal.signal(number, handler)
         yield ray
     except ray.exceptions.RayTaskError as error:
@@ -53,12 +61,16 @@ def cluster(workers: int) -> Iterator[Any]:
 
 
 def gave_up(error: Exception) -> str:
-    """One line for an error of Ray's own."""
+    """Return a message of one line for an error of Ray itself."""
     return f"Ray: {' '.join(str(error).split())}: `dvc repro` goes on from there"
 
 
 def gpus_of_each(ray: Any, workers: int) -> int:
-    """GPUs of each worker. ValueError where there are not enough: they would be waited for."""
+    """Return the number of GPUs of each worker.
+
+    Raises:
+        ValueError: If the cluster has too few GPUs: Ray would wait for them.
+    """
     there = int(ray.cluster_resources().get("GPU", 0))
     gpus = worker_gpus(there)
     if workers * gpus > there:

@@ -1,10 +1,10 @@
 """The steps of a training on a Ray cluster, by Ray Train.
 
 Each worker computes its share of every batch; the batch is that of one machine, whatever the number
-of workers. Ray places them, connects them, and starts them again without those that are lost, or
-with others that have come. The checkpoints are those of one machine, too, and lie where they would:
-a process beside the one that asks for all this reads and writes them, so the hosts share no scratch
-folder. What they must share is the folder of the project, whose photographs and labels are read.
+of workers. Ray places the workers, connects them, and restarts them after a loss, without the lost
+ones or with others that have joined. The checkpoints are those of one machine, too, and in the same
+place: a process on the caller's host reads and writes them, so the hosts need not share the scratch
+folder. They must share the folder of the project, from which photographs and labels are read.
 """
 
 import os
@@ -26,17 +26,22 @@ from auxseg.work.ray.session import cluster, gave_up, gpus_of_each
 from auxseg.work.scratch import Scratch
 
 POLL = 0.1  # seconds
-# Losses of workers after which Ray gives up; `dvc repro` may go on even then.
+# Losses of workers after which Ray gives up; `dvc repro` can go on even then.
 LOSSES = 20
 
 
 def train(training: Training[Any], scratch: Scratch, description: str, workers: int) -> None:
-    """Do the steps that are left; the last checkpoint in ``scratch`` is that of the last step.
+    """Do the steps that are left; the last checkpoint in ``scratch`` is then that of the last step.
 
-    What a worker raises is raised here. ChildProcessError if Ray gives up, Interrupted after a
-    signal; whatever comes, the next call goes on from the last checkpoint.
+    An error of a worker is raised here. After any error, the next call goes on from the last
+    checkpoint.
+
+    Raises:
+        ValueError: If Ray is not installed, or the cluster has too few GPUs.
+        ChildProcessError: If Ray gives up.
+        Interrupted: After a signal.
     """
-    # Where all workers begin, those that begin later as well.
+    # All workers begin here, also those that join later.
     Checkpoints(scratch).save(training.step, training.state())
     with cluster(workers) as ray, tempfile.TemporaryDirectory() as folder:
         here = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
@@ -45,10 +50,10 @@ def train(training: Training[Any], scratch: Scratch, description: str, workers: 
         beside = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=here)
         desk = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk).remote(scratch)
         job = (training.network, training.dataset, training.losses, training.schedule)
-        # A worker without an image would have nothing to do.
+        # A worker without an image in the batch would have nothing to do.
         most = min(workers, training.order.batch_size)
         config = {"job": ray.put(job), "desk": desk, "folder": str(Path.cwd())}
-        # Not in a thread of this process, which could not be ended.
+        # In a process, because a thread of this one could not be ended.
         end = beside(_fit).remote(config, most, gpus_of_each(ray, workers), folder)
         try:
             for _ in track(_steps(ray, desk, end, training), description, training.left, "steps"):
@@ -61,7 +66,7 @@ def train(training: Training[Any], scratch: Scratch, description: str, workers: 
 
 
 class Desk:
-    """Where the workers of a training and its driver meet: a process on the driver's host."""
+    """A process on the driver's host, by which driver and workers of a training communicate."""
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
@@ -74,29 +79,29 @@ class Desk:
         return getattr(self._scratch, method)(*arguments)
 
     def done(self, step: int) -> bool:
-        """Note a step that is done; whether to stop after it."""
+        """Note that a step is done; return whether to stop after it."""
         self._step = step
         return self._stopping
 
     def stop(self) -> None:
-        """Have the workers stop after the step at hand."""
+        """Make the workers stop after the current step."""
         self._stopping = True
 
     def fail(self, error: Exception) -> None:
-        """Note what went wrong for good."""
+        """Note an error that ends the training; the first one counts."""
         self._error = self._error or error
 
     def failed(self) -> bool:
-        """Whether something did."""
+        """Return whether such an error was noted."""
         return self._error is not None
 
     def news(self) -> tuple[int, Exception | None]:
-        """The last step that is done, and what went wrong."""
+        """Return the last step that is done, and the error that ends the training, if any."""
         return self._step, self._error
 
 
 class _DeskScratch(Scratch):
-    """The scratch folder of the driver's host, seen from a worker."""
+    """The scratch folder of the driver's host, as a worker accesses it."""
 
     def __init__(self, folder: Path, desk: Any) -> None:
         super().__init__(folder)
@@ -121,7 +126,7 @@ class _DeskScratch(Scratch):
 
 
 def _fit(config: dict[str, Any], workers: int, gpus: int, folder: str) -> None:
-    """Have Ray Train do it; its own files, which nobody needs, go to ``folder``."""
+    """Run Ray Train; its own files, which are not needed, go to ``folder``."""
     ray_train = import_module("ray.train")
     import_module("ray.train.torch").TorchTrainer(
         _work,
@@ -140,16 +145,16 @@ def _fit(config: dict[str, Any], workers: int, gpus: int, folder: str) -> None:
 
 
 def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[None]:
-    """Yield once for every step, when it is done."""
+    """Yield once for every step when it is done."""
     done, last = training.step, training.step + training.left
     while done < last:
         stop_if_asked()
         ended, _ = ray.wait([end], timeout=POLL)
         step, error = ray.get(desk.news.remote())
         if error is not None:
-            ray.wait([end])  # or Ray would leave processes of its own
+            ray.wait([end])  # else Ray would leave processes behind
             raise error
-        # After a loss some steps are done again, which is no progress.
+        # Steps that are repeated after a loss are no progress.
         yield from (None for _ in range(done, step))
         done = max(done, step)
         if ended and done < last:
@@ -161,20 +166,20 @@ def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[N
 
 
 def _work(config: dict[str, Any]) -> None:
-    """What each worker does."""
+    """Train as one of the workers."""
     ray, desk = import_module("ray"), config["desk"]
-    if ray.get(desk.failed.remote()):  # Ray starts all of them again after an error
+    if ray.get(desk.failed.remote()):  # Ray restarts all workers after an error
         return
     try:
         _enter(config["folder"])
         place = import_module("ray.train.torch").get_device()
-        if place.type == "cuda":  # one of those of its host
+        if place.type == "cuda":  # one of its host's GPUs
             import_module("torch").cuda.set_device(place)
         network, dataset, losses, schedule = ray.get(config["job"])
         training = Training(network, dataset, losses, schedule)
         with faults_by_name():
             _share_steps(training, Checkpoints(_DeskScratch(Path(), desk)), ray, desk)
-    except RuntimeError:  # also what those see whose fellow was lost: Ray starts all of them again
+    except RuntimeError:  # also raised where another worker was lost: Ray restarts them all
         raise
     except Exception as error:
         ray.get(desk.fail.remote(error))
