@@ -30,7 +30,7 @@ cluster: $(READY) ## the tests with all stages on three simulated hosts, which t
 torture: $(READY) ## kill the pipeline 100 times, compare what it ends with
 	PYTHONPATH=tests python -m torture.run --kills 100
 
-ablation: $(READY) ## repeat the README's comparison: 3 seeds, 3 kinds of affinity
+ablation: $(READY) ## repeat the comparison of docs/results.md: 3 seeds, 3 kinds of affinity
 	python -m bench.ablation
 
 bench: $(READY) ## time each step beside a plain version of it, after a `make repro`

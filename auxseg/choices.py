@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from auxseg.cam.methods import METHODS
-from auxseg.data.files import NO_FILE
 from auxseg.datasets.formats import FORMATS
 from auxseg.networks.backbones import BACKBONES
 from auxseg.params import Params, ParamsError
@@ -16,15 +15,13 @@ CHOICES: dict[str, Collection[str]] = {
     "cam.method": METHODS,
 }
 
-PATHS = ("network.weights", "saliency.root", "onnx.model", "cam.root")  # may be data/none
-
 
 def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:
     """Check the names in the parameters, and that the backbone has the output stride.
 
     Raises:
-        ParamsError: If a name is unknown, the backbone lacks the stride, or a path is ``none``
-            instead of ``data/none``; the message has one line per problem.
+        ParamsError: If a name is unknown, or the backbone lacks the stride; the message has one
+            line per problem.
     """
     lines = [
         f"{path}: {key} = {value!r}: {_listed(known)} is needed"
@@ -39,11 +36,6 @@ def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:
                 f"{path}: network.output_stride = {network.output_stride}: "
                 f"{network.backbone} has no other than {strides[0]}"
             )
-    lines += [
-        f"{path}: {key} = 'none': data/none is needed, a file that stands for no file"
-        for key in PATHS
-        if _value(params, key) == NO_FILE
-    ]
     if lines:
         raise ParamsError("\n".join(lines))
 

@@ -6,8 +6,18 @@ value but never change a result.
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from unicodedata import category
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -28,15 +38,26 @@ Name = Text  # one of a registry, which auxseg/choices.py checks
 
 def _can_stand_in_a_command(path: str) -> str:
     # dvc.yaml puts the path into double quotes, where these characters keep their meaning.
-    for letter in '"$`\\\n':
-        if letter in path:
+    for letter in path:
+        if letter in '"$`\\' or category(letter) == "Cc":
             raise ValueError(f"a path without {letter!r} is needed: DVC puts it into a command")
     if path.startswith("-"):
         raise ValueError("a path that begins with '-' is taken for an option: write './-…'")
+    if path.startswith("~"):
+        raise ValueError("'~' stands for no folder here: write the whole path")
+    if "://" in path:
+        raise ValueError("a file or folder of this machine is needed: download it first")
+    return path
+
+
+def _stands_for_no_file(path: Any) -> Any:
+    if not path or path in ("none", "None"):
+        raise ValueError("data/none is needed, a file that stands for no file")
     return path
 
 
 FilePath = Annotated[Text, AfterValidator(_can_stand_in_a_command)]
+NoFilePath = Annotated[FilePath, BeforeValidator(_stands_for_no_file)]  # it may be data/none
 Scales = Annotated[list[Annotated[float, Field(ge=0.1, le=4)]], Field(min_length=1)]
 
 
@@ -80,7 +101,7 @@ class Onnx(Section):
     stretched to 0..1 for each image).
     """
 
-    model: FilePath
+    model: NoFilePath
     size: Annotated[int, Field(ge=16, le=4096)]
     divide_by: Literal["maximum", 255]
     mean: Annotated[list[Finite], Field(min_length=3, max_length=3)]
@@ -110,13 +131,15 @@ class Dataset(Section):
                 raise ValueError(f"{name!r} is listed twice")
             if ";" in name:  # separates the classes of an image in the index
                 raise ValueError(f"{name!r} holds a ';'")
+            if name != name.strip() or any(category(letter) == "Cc" for letter in name):
+                raise ValueError(f"{name!r} has spaces at an end, or a control character")
         return classes
 
 
 class Saliency(Section):
     """The folder or archive of imported saliency maps; ``data/none`` means no saliency at all."""
 
-    root: FilePath
+    root: NoFilePath
 
 
 class Network(Section):
@@ -124,7 +147,7 @@ class Network(Section):
 
     backbone: Name
     output_stride: OutputStride
-    weights: FilePath
+    weights: NoFilePath
     freeze_batchnorm: bool
     precision: Precision
 
@@ -166,7 +189,7 @@ class ClassifierParams(Section):
 class CamParams(Section):
     """Class activation maps: ready ones below ``root``, or computed over several scales."""
 
-    root: FilePath
+    root: NoFilePath
     method: Name
     scales: Scales
     mirror: bool
@@ -293,5 +316,6 @@ def _describe(path: Path, problem: Any) -> str:
         return f"{path}: {key}: unknown key (its value is {problem['input']!r})"
     if problem["type"] == "missing":
         return f"{path}: {key}: missing"
+    value = "null" if problem["input"] is None else repr(problem["input"])
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{path}: {key} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{path}: {key} = {value}: {message[0].lower()}{message[1:]}"

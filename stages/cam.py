@@ -1,18 +1,21 @@
-"""Multi-scale class activation maps of the training images, by the classifier of round 0."""
+"""Class activation maps of the training images, by the classifier of round 0 or ready ones."""
 
 from auxseg.system.stage import run
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from auxseg.cam.multi_scale import cam, class_maps
+from auxseg.cam.ready import ReadyCams
+from auxseg.data.files import NO_FILE, verify
 from auxseg.data.index import Photograph, read_index
 from auxseg.data.shards import encode_arrays, write_shards
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
 from auxseg.system.runtime import device
-from auxseg.work.images import each
+from auxseg.work.images import collect, each
 from auxseg.work.job import Job
 from auxseg.work.making import making
 
@@ -20,12 +23,24 @@ from auxseg.work.making import making
 def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
     """Write the CAMs of the classes that each training image of DATASET is labelled with.
 
-    ROOT holds ready CAMs of another method; with `data/none`, MODEL makes them.
+    ROOT holds ready CAMs of another method; with `data/none`, MODEL computes them.
     """
     params = load_params().cam
     index = read_index(dataset)
-    task = partial(maps, stored_network(model, Classifier), params)
-    job = Job(index.photograph, task, network=True)
+    classifier = stored_network(model, Classifier)
+    if root.name != NO_FILE:
+        verify(root)
+        ready = ReadyCams(root, index.classes, classifier.load().stride)
+
+        def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
+            for id_, arrays in ready.read(index.entries, done):
+                yield id_, encode_arrays(arrays)
+
+        ids = [entry.id for entry in index.entries]
+        with making(out, params=None) as (folder, scratch):
+            write_shards(folder, collect(ids, rest, scratch, "ready CAM"))
+        return
+    job = Job(index.photograph, partial(maps, classifier, params), network=True)
     with making(out, params=params) as (folder, scratch):
         write_shards(folder, each(index.entries, job, scratch, "CAM"))
 

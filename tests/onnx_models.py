@@ -42,3 +42,10 @@ def model(
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(made, folder / "model.onnx")
     return folder / "model.onnx"
+
+
+def keep_elsewhere(path: Path, name: str) -> None:
+    """Move the weights of a model into another file."""
+    onnx = import_module("onnx")
+    whole = onnx.load(path)
+    onnx.save(whole, path, save_as_external_data=True, location=name, size_threshold=0)

@@ -58,7 +58,7 @@ class PairwiseMap:
 
 @dataclass(frozen=True)
 class Affinity:
-    """How much each position takes from the others, N = h·w positions.
+    """The weights with which each of N = h·w positions averages over all positions.
 
     Attributes:
         pairwise: Weights A (B, N, N) of every pair of positions.

@@ -11,6 +11,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,7 @@ class Index:
     Attributes:
         classes: The K foreground classes in label order.
         max_side: Longest side in pixels; larger photographs are reduced when they are read.
+        mask_values: Which values the classes have in masks, as ``dataset.mask_values`` says.
     """
 
     format: str
@@ -74,6 +76,7 @@ class Index:
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
     max_side: int
+    mask_values: Literal["order", "voc"] | dict[str, int] = "order"
 
     def split(self, name: str) -> list[Entry]:
         """Return the entries of ``train`` or ``val`` in index order."""
@@ -120,6 +123,7 @@ def write_index(folder: Path, index: Index) -> None:
         "root": index.root.as_posix(),
         "classes": list(index.classes),
         "max_side": index.max_side,
+        "mask_values": index.mask_values,
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
 
@@ -144,5 +148,11 @@ def read_index(folder: Path) -> Index:
         )
         for row in table.to_dict("records")
     )
-    root = Path(description["root"])
-    return Index(description["format"], root, classes, entries, description["max_side"])
+    return Index(
+        description["format"],
+        Path(description["root"]),
+        classes,
+        entries,
+        description["max_side"],
+        description["mask_values"],
+    )

@@ -1,4 +1,4 @@
-"""Files of numpy: ``.npy``, also with pickled objects, and ``.npz``. Nothing in them is executed."""
+"""Files of numpy: ``.npy``, with pickled objects too, and ``.npz``. Nothing in them is executed."""
 
 import io
 import re

@@ -28,6 +28,12 @@ class Report:
     def __init__(self) -> None:
         self._problems: dict[str, _Group] = {}
         self._warnings: dict[str, _Group] = {}
+        self._remarks: list[str] = []
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether a problem was noted."""
+        return bool(self._problems)
 
     def problem(self, kind: str, line: str) -> None:
         """Note a problem that makes the dataset unusable; ``line`` names the file and the fault."""
@@ -37,12 +43,17 @@ class Report:
         """Note an oddity, such as the kind "image without any class" with the example "007"."""
         self._warnings.setdefault(kind, _Group()).add(example)
 
+    def remark(self, line: str) -> None:
+        """Note an oddity of the whole dataset."""
+        self._remarks.append(line)
+
     def warnings(self) -> list[str]:
-        """Return one line per kind, with its count and the first example."""
-        return [
+        """Return one line per kind, with its count and the first example, then the remarks."""
+        counted = [
             f"{kind}: {group.count}, such as {group.shown[0]}"
             for kind, group in self._warnings.items()
         ]
+        return counted + self._remarks
 
     def refuse(self) -> None:
         """Raise all problems, if there are any.

@@ -1,4 +1,4 @@
-"""A small invented world in PASCAL VOC layout, to try everything without a download.
+"""A small synthetic dataset in PASCAL VOC layout, to try everything without a download.
 
 It poses the real problem of weak supervision in miniature. An object is a large body with a small
 head. Only the head (its hue and its pattern) determines the class; the bodies of all classes share

@@ -18,6 +18,12 @@ from auxseg.networks.network import Network
 from auxseg.system.runtime import device
 
 FILE = "network.safetensors"
+# What a file holds that has a network of another kind than the one that is needed.
+OTHER_KINDS = {
+    "Classifier": "that is round 0's classifier, which does not segment: name data/rounds/1/model "
+    "or a later one",
+    "AuxSegNet": "that is the network of a later round: name data/rounds/0/model",
+}
 
 N = TypeVar("N", bound=Network)
 
@@ -76,7 +82,7 @@ class StoredNetwork(Generic[N]):
             state = load(self.data)  # first, because it detects other kinds of file
             description = _description(io.BytesIO(self.data))
             description.pop("names", None)
-            kind = {kind.__name__: kind for kind in self.kinds}[description.pop("kind")]
+            kind = self._kind(description.pop("kind"))
             network = kind(kind.Config(**description))
             network.load_state_dict(state)
         except Exception as error:
@@ -86,9 +92,23 @@ class StoredNetwork(Generic[N]):
             raise ValueError(f"{self.path}: cannot be loaded as {names}: {reason}") from error
         return network.eval().to(device())
 
+    def _kind(self, name: str) -> type[N]:
+        for kind in self.kinds:
+            if kind.__name__ == name:
+                return kind
+        raise ValueError(OTHER_KINDS.get(name, f"that is a {name}"))
+
 
 def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
-    """Read the file of the network in ``folder``, which must be one of ``kinds``."""
+    """Read the file of the network in ``folder``, which must be one of ``kinds``.
+
+    Raises:
+        ValueError: If there is none, or if it is damaged.
+    """
+    if folder.is_file():
+        raise ValueError(
+            f"{folder}: a file; name the folder of a round's network, such as data/rounds/2/model"
+        )
     path = folder / FILE
     return StoredNetwork(path, read_file(path), kinds)
 
@@ -128,5 +148,7 @@ def start_from(network: Network, folder: Path) -> None:
 def _description(file: BinaryIO) -> dict[str, Any]:
     """Read the description in a safetensors file, which begins with the length of a JSON header."""
     header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    if "network" not in header.get("__metadata__", {}):
+        raise ValueError("it holds weights without the description of a network")
     description: dict[str, Any] = json.loads(header["__metadata__"]["network"])
     return description

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from auxseg.data.arrays import Bytes, Floats
 from auxseg.params import Onnx
+from auxseg.saliency.protobuf import external_file
 
 
 class OnnxSaliency:
@@ -27,15 +28,17 @@ class OnnxSaliency:
         params: How to prepare the input, and what the output means.
 
     Raises:
-        ValueError: If onnxruntime is not installed, the file is no model, or the model does not fit
-            ``params``; the message is one line.
+        ValueError: If onnxruntime is not installed, the file is missing, no model or not a whole
+            one, or the model does not fit ``params``; the message is one line.
     """
 
     def __init__(self, model: Path, params: Onnx) -> None:
         self._model = model
         self._params = params
-        # From bytes, so that a model cannot read other files, which no stage declares.
+        if not model.is_file():
+            raise ValueError(f"{model}: no such file (onnx.model in params.yaml)")
         self._data = model.read_bytes()
+        _refuse_other_files(model, self._data)
         self._load()
 
     def _load(self) -> None:
@@ -101,6 +104,23 @@ def _normalised(pixels: Floats, params: Onnx) -> Floats:
     return np.ascontiguousarray(((pixels / divisor - mean) / std).transpose(2, 0, 1)[None])
 
 
+def _refuse_other_files(model: Path, data: bytes) -> None:
+    # No stage declares them, and DVC would not know that they changed.
+    try:
+        weights = external_file(data)
+    except ValueError as error:
+        raise ValueError(f"{_unreadable(model)}: {error}") from error
+    if weights is not None:
+        raise ValueError(
+            f"{model}: keeps weights in another file, {weights!r}: save it as one file, by "
+            "onnx.save(onnx.load(f), f2) or torch.onnx.export(…, external_data=False)"
+        )
+
+
+def _unreadable(model: Path) -> str:
+    return f"{model}: cannot be read as an ONNX model (onnx.model in params.yaml)"
+
+
 def _session(model: Path, data: bytes) -> Any:
     try:
         runtime = import_module("onnxruntime")
@@ -113,9 +133,7 @@ def _session(model: Path, data: bytes) -> Any:
     try:
         return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no class in common
-        raise ValueError(
-            f"{model}: cannot be read as an ONNX model (onnx.model in params.yaml): {_line(error)}"
-        ) from error
+        raise ValueError(f"{_unreadable(model)}: {_line(error)}") from error
 
 
 def _line(error: Exception) -> str:

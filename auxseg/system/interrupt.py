@@ -52,7 +52,7 @@ def stop_if_asked() -> None:
 
 
 def follow_dvc() -> None:
-    """Make the end of DVC send SIGTERM to a stage that DVC runs.
+    """Send SIGTERM to this process when the DVC that runs it ends.
 
     A stage without DVC would only block the next run. Call this before the imports that take
     seconds; during these, SIGTERM and SIGINT end the process at once and without a message.
@@ -72,7 +72,7 @@ def follow_parent(parent: int) -> None:
 def _up_to_dvc() -> list[int]:
     """Return the parent and, if that is a shell that waits for this command, the shell's parent.
 
-    DVC runs every command by a shell. Some shells, such as bash, become the last command. Others,
+    DVC runs every command through a shell. Some shells, such as bash, become the last command. Others,
     such as dash and fish, wait for it, and such a shell is not notified when DVC ends.
     """
     parent = os.getppid()

@@ -1,11 +1,12 @@
 """Where work runs, from the environment. Nothing here may change what is computed.
 
-A variable that must hold a whole number raises ValueError if it does not.
+A variable with a value that it cannot have raises ValueError.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,28 @@ def device() -> torch.device:
     """Return the device to compute on.
 
     It is ``AUXSEG_DEVICE`` if set (``cpu``, ``cuda``, ``cuda:1``), else a GPU if there is one.
+
+    Raises:
+        ValueError: If ``AUXSEG_DEVICE`` is something else, or a GPU that is not there.
     """
     import torch  # not at the top: stages without a network need not wait for it
 
     name = os.environ.get("AUXSEG_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
+        raise ValueError(f"AUXSEG_DEVICE = {name!r}: cpu, cuda or cuda:<number> is needed")
+    if name == "cpu":
+        return torch.device(name)
+    number, gpus = int(name.partition(":")[2] or 0), torch.cuda.device_count()
+    if not gpus:
+        built = torch.version.cuda or "no CUDA at all"
+        raise ValueError(
+            f"AUXSEG_DEVICE = {name!r}: torch finds no GPU here ({torch.__version__}, which is "
+            f"built for {built}): cpu is needed"
+        )
+    if number >= gpus:
+        known = "cuda:0" if gpus == 1 else f"cuda:0 to cuda:{gpus - 1}"
+        raise ValueError(f"AUXSEG_DEVICE = {name!r}: torch finds {known} here, and no other GPU")
+    return torch.device(name if name == "cuda" else f"cuda:{number}")
 
 
 def loader_workers() -> int:

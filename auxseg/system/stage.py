@@ -19,6 +19,7 @@ NO_SPACE = {
     errno.EDQUOT: "no space left on the disk{}, by your quota: make room",
     errno.EFBIG: "file too large{}: see `ulimit -f`, or use another file system",
 }
+GOES_ON = "`dvc repro` goes on from there"
 
 follow_dvc()
 large_pages()
@@ -28,34 +29,41 @@ def run(command: Callable[..., None]) -> None:
     """Run the command line of a stage."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
-    run_app(app)
+    run_app(app, GOES_ON)
 
 
-def run_app(app: Callable[[], object]) -> None:
-    """Run a command line; an error that the user can mend becomes one line without a traceback."""
+def run_app(app: Callable[[], object], then: str = "run the command again") -> None:
+    """Run a command line; an error that the user can mend becomes one line without a traceback.
+
+    Args:
+        app: The command line.
+        then: What to do once the machine has room for the work.
+    """
     try:
         with catch_signals():
             app()
     except Interrupted as interrupted:
         sys.exit(interrupted.exit_code)
     except MENDABLE as error:
-        sys.exit(f"error: {_line(error)}")
+        sys.exit(f"error: {_line(error, then)}")
     except RuntimeError as error:
         if not _is_of_a_full_gpu(error):
             raise
         sys.exit(
             "error: out of memory: the GPU's memory is full: let nothing else run on it, lower "
-            "dataset.max_side or AUXSEG_AFFINITY_MB, or set AUXSEG_DEVICE=cpu; `dvc repro` goes on "
-            f"from there ({' '.join(str(error).split())})"
+            f"dataset.max_side or AUXSEG_AFFINITY_MB, or set AUXSEG_DEVICE=cpu; {then} "
+            f"({' '.join(str(error).split())})"
         )
 
 
-def _line(error: Exception) -> str:
+def _line(error: Exception, then: str) -> str:
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         what = NO_SPACE[error.errno].format(f" at {error.filename}" if error.filename else "")
-        return f"{what}, `dvc repro` goes on from there"
+        return f"{what}, {then}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
-        return f"out of memory: {error}"
+        return f"out of memory: {error}" if str(error) else "out of memory"
     return str(error)
 
 

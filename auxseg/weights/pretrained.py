@@ -1,98 +1,55 @@
 """Weights to start from: files of torchvision, of published networks, or of another training."""
 
-import pickle
 import re
-import zipfile
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from auxseg.data.files import NO_FILE
-from auxseg.networks.backbone import Backbone
-from auxseg.weights.mxnet import read_mxnet
+from auxseg.networks.backbone import Backbone, build_backbone
+from auxseg.networks.backbones import BACKBONES
 from auxseg.weights.names import Match, match, our_name
+from auxseg.weights.states import State, listed, read_states
+
+MAX_PREFIXES = 4  # parts of a name, as in module.encoder.backbone.body.
 
 
 def load_pretrained(backbone: Backbone, path: Path) -> None:
-    """Load weights from a file that ``read_state`` reads; one named ``none`` changes nothing.
+    """Load weights from a file, and say on stderr where in it they are unless they are all of it.
+
+    A file named ``none`` changes nothing.
 
     Raises:
-        ValueError: If the file cannot be read, or weights are missing or of another shape.
+        ValueError: If the file cannot be read, weights are missing or of another shape, or the file
+            holds those of a larger network.
     """
     if path.name != NO_FILE:
-        match_backbone(backbone, read_state(path)).load(path)
+        find_backbone(backbone, path).load(path)
 
 
-def match_backbone(backbone: Backbone, state: Mapping[str, Tensor]) -> Match:
-    """Find the weights of ``backbone`` in ``state``.
+@dataclass(frozen=True)
+class Found:
+    """The weights of a backbone in a file.
 
-    The names are torchvision's, ours, or for resnet38d those of the published AuxSegNet or of the
-    ImageNet weights in MXNet's format.
+    Attributes:
+        match: The weights.
+        taken: Where in the file they are; empty if they are all of it.
+        hint: Of which backbone the file holds the weights, if it is another one.
     """
-    return match(backbone.body, state, _name_in_backbone)
 
+    match: Match
+    taken: str
+    hint: str
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read tensors by name without executing anything in the file.
-
-    The file is ``.safetensors``, MXNet's ``.params``, or else what ``torch.save`` wrote: a state
-    dict, alone or as ``state_dict`` or ``model`` of a checkpoint, also one of ``DataParallel``.
-
-    Raises:
-        ValueError: If the file is missing, cannot be read, or holds no state dict of tensors.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such weights file")
-    if path.suffix == ".params":
-        return read_mxnet(path)
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = _load_torch(path)
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be read as weights: {reason}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(map(_is_plain, state.keys(), state.values())):
-        raise ValueError(f"{path}: not a state dict of tensors")
-    if all(name.startswith("module.") for name in state):
-        state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    return state
-
-
-def _load_torch(path: Path) -> Any:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
-                # A small file could fill the memory.
-                raise ValueError("it is a compressed archive, which torch.save never writes")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch's own message recommends executing the file's code.
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f" ({found[1]})" if found else ""
-        raise ValueError(
-            f"it holds more than tensors{what}, which could execute code; save the state dict alone"
-        ) from error
-
-
-def _is_plain(name: Any, tensor: Any) -> bool:
-    return (
-        isinstance(name, str)
-        and isinstance(tensor, Tensor)
-        and tensor.layout == torch.strided
-        and tensor.device.type == "cpu"
-        and not tensor.is_nested
-    )
-
-
-def _name_in_backbone(name: str) -> str:
-    # torchvision keeps mobilenet's layers below `features`, resnet's at the top.
-    return our_name(name).removeprefix("backbone.body.").removeprefix("features.")
+    def load(self, path: Path) -> None:
+        """Copy the weights into the backbone, as ``Match.load`` does."""
+        try:
+            self.match.load(path)
+        except ValueError as error:
+            raise ValueError(f"{error}{self.hint}") from error
+        if self.taken:
+            print(f"weights: taken from {self.taken}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How a stage makes its output: resumably, whole or not at all, from the inputs it was given."""
+"""How a stage makes its output: resumable, complete or absent, from its declared inputs."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from auxseg.work.scratch import Scratch, unfinished
 
 @contextmanager
 def making(out: Path, *, params: object, threads: int = 1) -> Iterator[tuple[Path, Scratch]]:
-    """Yield the folder that becomes ``out``, and the unfinished work of this very command.
+    """Yield the folder that becomes ``out``, and the unfinished work of this command.
 
     The inputs are the paths on the command line. dvc.yaml declares them and a test compares them
     with its ``deps``, so no stage can forget one.

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from auxseg.work.scratch import forget_finished, leftovers, unfinished
 from project import LOCKS, ROOT, Project, stages_run
 
-# As the README has it, but for the length of the pause.
+# As docs/resuming.md has it, but for the length of the pause.
 WORK = """
 while sleep 1; do dvc --wait-for-lock push --run-cache && echo pushed; done &
 dvc --wait-for-lock repro --pull

@@ -11,7 +11,7 @@ import pytest
 from auxseg.params import Onnx
 from auxseg.saliency.onnx import OnnxSaliency
 from helpers import noise
-from onnx_models import SIZE, model
+from onnx_models import SIZE, keep_elsewhere, model
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx")
 pytest.importorskip("onnxruntime", reason="needs the package onnxruntime")
@@ -153,14 +153,25 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_model_cannot_read_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_not_there_is_named_with_its_parameter(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "m.onnx").endswith("no such file (onnx.model in params.yaml)")
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_model_cannot_read_other_files(
+    everywhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = model(tmp_path)
-    onnx.save(
-        onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0
-    )
+    whole = compute(path, corner())
+    keep_elsewhere(path, "weights.bin")
     assert (tmp_path / "weights.bin").is_file()
-    monkeypatch.chdir(tmp_path)
-    assert "cannot be read as an ONNX model" in refusal(path)
+    monkeypatch.chdir(tmp_path if everywhere else "/")
+    assert refusal(path) == (
+        f"{path}: keeps weights in another file, 'weights.bin': save it as one file, by "
+        "onnx.save(onnx.load(f), f2) or torch.onnx.export(…, external_data=False)"
+    )
+    onnx.save(onnx.load(path), tmp_path / "whole.onnx")
+    np.testing.assert_array_equal(compute(tmp_path / "whole.onnx", corner()), whole)
 
 
 def test_a_missing_runtime_is_one_line_that_says_how_to_install_it(

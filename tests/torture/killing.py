@@ -12,7 +12,7 @@ from torture.attempt import PATIENCE, SHELLS, Attempt, units
 KINDS = ("group", "dvc", "stage")
 FEW_SECONDS = 10.0  # in which a stage whose DVC was killed ends by itself
 MOST_TWICE = 0.15
-# DVC truncates this file before it writes it, and refuses an empty one; the README says so.
+# DVC truncates this file before it writes it, and refuses an empty one; docs/resuming.md says so.
 DVC_LOCK = Path(".dvc/tmp/rwlock")
 
 

@@ -1,0 +1,76 @@
+"""Which value a class has in masks, as ``dataset.mask_values`` says."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from auxseg.data.palette import IGNORE
+from auxseg.datasets.classes import VOC_CLASSES
+from auxseg.datasets.names import composed
+from auxseg.params import Dataset
+
+_RULES = {"order": "class k has the value k", "voc": "classes have the values of the VOC devkit"}
+UNKNOWN = -1  # the label of a value that no mask may hold
+
+
+class MaskValues:
+    """The values that masks hold, and the labels that they stand for."""
+
+    def __init__(
+        self, classes: Sequence[str], mask_values: Literal["order", "voc"] | dict[str, int]
+    ) -> None:
+        """Take the K ``classes`` and ``dataset.mask_values``, in which all of them have a value."""
+        self.classes = tuple(classes)
+        self.of_class = class_values(classes, mask_values)
+        """The value of each class, K numbers."""
+        self.rule = _RULES.get(str(mask_values), "the values are those of dataset.mask_values")
+        """How values follow from classes, for messages."""
+        highest = {"order": len(classes), "voc": len(VOC_CLASSES)}.get(str(mask_values), IGNORE)
+        self.labels: npt.NDArray[np.int16] = np.full(256, UNKNOWN, np.int16)
+        """The label 0..K, or 255, of each of the 256 values; ``UNKNOWN`` where it may not occur."""
+        self.labels[: highest + 1] = IGNORE
+        self.labels[IGNORE] = IGNORE
+        self.labels[[0, *self.of_class]] = range(len(classes) + 1)
+
+    def described(self) -> str:
+        """Return how masks are to be stored, for messages."""
+        first = f"{self.of_class[0]} = {self.classes[0]}"
+        return f"label numbers in 8 bits are needed (0 = background, {first}, …, 255 = ignore)"
+
+
+def class_values(
+    classes: Sequence[str], mask_values: Literal["order", "voc"] | dict[str, int]
+) -> list[int]:
+    """Return the value in masks of each of the K classes."""
+    if mask_values == "order":
+        return list(range(1, len(classes) + 1))
+    if mask_values == "voc":
+        return [VOC_CLASSES.index(name) + 1 for name in classes]
+    values = {composed(name): value for name, value in mask_values.items()}
+    return [values[composed(name)] for name in classes]
+
+
+def check_mask_values(params: Dataset) -> list[str]:
+    """Return the problems of ``dataset.mask_values``, one line each."""
+    values, key = params.mask_values, "dataset.mask_values"
+    if values == "order":
+        return []
+    if params.format == "coco":
+        return [f"{key}: format coco goes by the names of the categories: 'order' is needed"]
+    if values == "voc":
+        return [
+            f"{key}: 'voc' is for the classes of PASCAL VOC, of which {name!r} is none"
+            for name in params.classes
+            if name not in VOC_CLASSES
+        ]
+    named, listed = ({composed(name) for name in names} for names in (values, params.classes))
+    lines = [f"{key}: lacks the class {name!r}" for name in sorted(listed - named)]
+    lines += [f"{key}: {name!r} is not in dataset.classes" for name in sorted(named - listed)]
+    of_value = {value: name for name, value in values.items()}
+    return lines + [
+        f"{key}: {name!r} and {of_value[value]!r} have the same value {value}"
+        for name, value in values.items()
+        if of_value[value] != name
+    ]
