@@ -5,7 +5,7 @@ value but never change a result.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from unicodedata import category
 
 from pydantic import (
@@ -257,8 +257,8 @@ class Params(Section):
 
     seed: Annotated[int, Field(ge=0)]
     deterministic: bool
-    demo: Demo
-    geodesic: Geodesic
+    demo: Demo | None = None
+    geodesic: Geodesic | None = None
     onnx: Onnx
     dataset: Dataset
     saliency: Saliency
@@ -274,6 +274,16 @@ class Params(Section):
 
 class ParamsError(ValueError):
     """``params.yaml`` cannot be used; the message has one line per problem."""
+
+
+S = TypeVar("S")
+
+
+def given(section: S | None, name: str) -> S:
+    """Return a section that only some pipelines need; ParamsError if it is missing."""
+    if section is None:
+        raise ParamsError(f"params.yaml: {name}: missing")
+    return section
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

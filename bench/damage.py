@@ -78,7 +78,7 @@ def _splice(rng: Random, data: bytes, seeds: Sequence[bytes]) -> bytes:
 
 def _number(rng: Random, data: bytes, _: Sequence[bytes]) -> bytes:
     size = rng.choice((1, 2, 4, 8))
-    value = (rng.choice(NUMBERS) % 256**size).to_bytes(size, "little")
+    value: bytes = (rng.choice(NUMBERS) % 256**size).to_bytes(size, "little")
     start = rng.randint(0, max(0, len(data) - size))
     return data[:start] + value[:: rng.choice((1, -1))] + data[start + size :]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from auxseg.data.index import Photograph, read_index
 from auxseg.data.maps import encode_grey, write_files
-from auxseg.params import load_params
+from auxseg.params import given, load_params
 from auxseg.saliency.sources import SOURCES, Source
 from auxseg.work.images import each
 from auxseg.work.job import Job
@@ -19,7 +19,7 @@ def main(name: str, dataset: Path, model: Path, out: Path) -> None:
 
     MODEL is a file of the source's own, or `data/none`.
     """
-    params = getattr(load_params(), name)
+    params = given(getattr(load_params(), name), name)
     index = read_index(dataset)
     job = Job(index.photograph, partial(saliency, SOURCES[name](params, model)))
     with making(out, params=params) as (folder, scratch):

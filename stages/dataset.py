@@ -7,7 +7,7 @@ from pathlib import Path
 
 from auxseg.data.files import new_folder, verify
 from auxseg.data.index import write_index
-from auxseg.datasets.formats import FORMATS
+from auxseg.datasets.formats import FORMATS, list_images
 from auxseg.datasets.listing import index_images
 from auxseg.datasets.problems import Report
 from auxseg.params import load_params
@@ -19,11 +19,10 @@ def main(root: Path, train: Path, val: Path) -> None:
     params = load_params().dataset
     verify(root)
     report = Report()
-    format_ = FORMATS[params.format]
-    listed = format_.list_images(root, params, report)
-    photographs = track(listed, "dataset", len(listed))
+    listed = list_images(root, params, report)
+    photographs, find_mask = track(listed, "dataset", len(listed)), FORMATS[params.format].find_mask
     try:
-        indexes = index_images(root, params, photographs, format_.find_mask, report)
+        indexes = index_images(root, params, photographs, find_mask, report)
     finally:
         for line in report.warnings():
             print(f"warning: {line}", file=sys.stderr)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from auxseg.data.files import new_folder
 from auxseg.demo.demo import write_demo
-from auxseg.params import load_params
+from auxseg.params import given, load_params
 
 
 def main(out: Path) -> None:
     """Generate the demo into OUT."""
-    demo = load_params().demo
+    demo = given(load_params().demo, "demo")
     with new_folder(out) as folder:
         write_demo(
             folder,

@@ -30,23 +30,27 @@ def main(
 ) -> None:
     """Train on the training images of DATASET; write the network and its curves to OUT."""
     params = load_params()
-    affinity, whitening = params.train.affinity, params.train.whitening
+    network, affinity = params.network, params.train.affinity
+    whitening, dilations = params.train.whitening, params.train.dilations
     augment, schedule, losses = params.train.augment, params.train.schedule, params.train.losses
     use_deterministic_algorithms(params.deterministic)
     index = read_index(dataset)
     seed = seed_everything(params.seed, round_)
     config = AuxSegNetConfig.of(
-        params.network,
+        network,
         len(index.classes),
         affinity=affinity,
         # Whitening belongs to the dual affinity; the published pairwise affinity has none.
         whitening=whitening and affinity == "dual",
-        dilations=params.train.dilations,
+        dilations=dilations,
     )
     model = AuxSegNet(config)
     start_from(model, previous)
     images = TrainingSet(index, augment, seed, Labels(pseudo_labels, saliency))
-    used = params.seed, params.deterministic, config, augment, schedule, losses
+    used = (
+        *(params.seed, params.deterministic, network, affinity, whitening, dilations),
+        *(augment, schedule, losses),
+    )
     with making(out, params=used, threads=torch.get_num_threads()) as (folder, scratch):
         criterion, curves = partial(round_losses, weights=losses), folder / "curves"
         fit(model, images, criterion, schedule, curves, f"round {round_}", scratch)

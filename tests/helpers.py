@@ -17,7 +17,7 @@ from auxseg.data.arrays import Arrays
 from auxseg.data.index import Entry, Index
 from auxseg.data.maps import encode_grey
 from auxseg.data.shards import encode_arrays, write_shards
-from auxseg.datasets.formats import FORMATS
+from auxseg.datasets.formats import FORMATS, list_images
 from auxseg.datasets.listing import index_images
 from auxseg.datasets.problems import DatasetError, Report
 from auxseg.params import Augment, CrfKernels, Dataset, SaliencyCrf, Schedule
@@ -117,9 +117,10 @@ def import_indexes(
     format_: str, root: Path, params: Dataset
 ) -> tuple[tuple[Index, Index], list[str]]:
     """The indexes of the dataset at ``root``, to train on and to predict, and the warnings."""
-    report, module = Report(), FORMATS[format_]
-    listed = module.list_images(root, params, report)
-    return index_images(root, params, listed, module.find_mask, report), report.warnings()
+    report = Report()
+    listed = list_images(root, params, report)
+    find_mask = FORMATS[format_].find_mask
+    return index_images(root, params, listed, find_mask, report), report.warnings()
 
 
 def import_dataset(format_: str, root: Path, params: Dataset) -> tuple[Index, list[str]]:

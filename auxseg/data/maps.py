@@ -1,6 +1,7 @@
 """Label maps and grey maps as PNG files, one per image."""
 
 import io
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -86,8 +87,12 @@ def _png(image: Image.Image) -> bytes:
 
 def _open(path: Path) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(read_file(path)))
+        data = read_file(path)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        image = Image.open(io.BytesIO(data))
         image.load()
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: cannot be read as an image: {error}") from error
     return image

@@ -9,10 +9,12 @@ import numpy as np
 from PIL import Image
 
 from auxseg.data.arrays import Bytes
+from auxseg.data.viewers import variants
 
 FORMATS = ("JPEG", "PNG")  # by content; the file name does not matter
 MAX_PIXELS = 100_000_000  # of a photograph as stored; a PNG of that size needs 400 MB
 
+_PNG_DEPTH = 24  # where a PNG says how many bits its values have
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,17 +34,19 @@ class Photo:
     Attributes:
         pixels: (H, W, 3) uint8 RGB, upright and reduced.
         full_size: (width, height) in pixels, upright, before the reduction.
+        faint: Whether the file has 16 bits, but no value above an eighth of their range.
     """
 
     pixels: Bytes
     full_size: tuple[int, int]
+    faint: bool = False
 
 
 def read_photo(data: bytes, max_side: int) -> Photo:
     """Decode a photograph, turn it upright and reduce its longer side to ``max_side``.
 
     16-bit grey is scaled to 8 bits, and transparent pixels are laid on white. Large JPEGs are
-    reduced while they are decoded.
+    reduced while they are decoded. A JPEG that lacks nothing but its end marker is read.
 
     Args:
         data: Content of a JPEG or PNG file.
@@ -51,10 +55,31 @@ def read_photo(data: bytes, max_side: int) -> Photo:
     Raises:
         ValueError: If the file cannot be read; the message says why, but does not name the file.
     """
+    try:
+        return _decode(data, max_side)
+    except ValueError:
+        photo = _decode_variants(data, max_side)
+        if photo is None:
+            raise
+        return photo
+
+
+def _decode_variants(data: bytes, max_side: int) -> Photo | None:
+    try:
+        photo, *others = (_decode(variant, max_side) for variant in variants(data))
+    except ValueError:
+        return None
+    same = all(np.array_equal(photo.pixels, other.pixels) for other in others)
+    return photo if same else None
+
+
+def _decode(data: bytes, max_side: int) -> Photo:
     image = open_image(data)
+    deep = image.format == "PNG" and data[_PNG_DEPTH] == 16
     try:
         orientation = _orientation(image)
         image = _continuous(image)
+        faint = deep and _brightest(image) < 32
         width, height = image.size
         longest = max(width, height)
         # The result's own sides, rounded up: for a square, Pillow would decode more of a JPEG.
@@ -67,7 +92,7 @@ def read_photo(data: bytes, max_side: int) -> Photo:
         pixels = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise ValueError(f"damaged: {error}") from error
-    return Photo(pixels, (height, width) if orientation >= 5 else (width, height))
+    return Photo(pixels, (height, width) if orientation >= 5 else (width, height), faint)
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -84,7 +109,9 @@ def open_image(data: bytes) -> Image.Image:
         too_large = image.width * image.height > MAX_PIXELS
     except Image.DecompressionBombError:
         too_large = True
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
+    except ValueError as error:
+        raise ValueError(f"cannot be read: {error}") from error
+    except (OSError, SyntaxError, struct.error) as error:
         raise ValueError("not a JPEG or PNG image") from error
     if too_large:
         raise ValueError(f"more than {MAX_PIXELS // 1_000_000} million pixels: make it smaller")
@@ -109,3 +136,8 @@ def _continuous(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("RGB") if image.mode in ("P", "1") else image
+
+
+def _brightest(image: Image.Image) -> int:
+    """Return the largest value of an 8-bit image, whatever is transparent."""
+    return int(np.asarray(image.convert("RGB")).max())

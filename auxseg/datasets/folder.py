@@ -1,85 +1,137 @@
-"""Images of your own: the folder ``images/``, and ``labels.csv`` with the classes of each image."""
+"""Images of your own: the folder ``images/``, and what says which classes each image shows."""
 
-import csv
-import io
-import re
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, Index
 from auxseg.datasets import masks
+from auxseg.datasets.class_folders import read_class_folders
+from auxseg.datasets.class_labels import CLASS_LABELS, read_class_labels
 from auxseg.datasets.listing import Listed, Split
-from auxseg.datasets.problems import Report, nearest
+from auxseg.datasets.names import PHOTOGRAPHS, Spellings, composed, without_suffix
+from auxseg.datasets.problems import Report
+from auxseg.datasets.table import Row, read_table, row_labels, row_split
 from auxseg.params import Dataset
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+TABLE = "labels.csv"
 VAL_EVERY = 5
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: its place, for messages, and its cells by column."""
-
-    place: str
-    cells: dict[str, str]
-
-
 def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
-    """List the images that have a row in ``labels.csv``, sorted by id (the stem of the file name).
+    """List the images, sorted by id (the stem of the file name).
 
-    Columns: ``id`` (a file name in ``images/``, or its stem); either one column of 0 and 1 for each
-    class, or ``labels`` with names separated by ``;`` or ``,``; ``split``. Without ``split``, every
-    fifth image is for validation.
+    Which classes they show is in ``labels.csv``; where there is none, in ``cls_labels.npy``; where
+    there is neither, images are in ``images/<class>/`` or ``images/<split>/<class>/``. Without
+    splits every fifth image is for validation.
     """
-    photos = _photos(root / "images", report)
-    rows: dict[str, Row] = {}
-    for row in _table(root / "labels.csv", params, report):
-        key = _find(row.cells["id"], photos)
-        if key is None:
-            line = f"{row.place}: no image {row.cells['id']!r} in {root / 'images'}"
-            report.problem("row without an image", line)
-        elif key in rows:
-            line = f"{row.place}: {photos[key].name} has a row already: {rows[key].place}"
-            report.problem("duplicate id", line)
-        else:
-            rows[key] = row
-    for key in sorted(photos.keys() - rows.keys()):
-        report.warning("image left out, as labels.csv has no row for it", photos[key].name)
-    return [
-        Listed(
-            photos[key].stem,
-            _split(row, number, params, report),
-            photos[key],
-            _labels(row, params, report),
-        )
-        for number, (key, row) in enumerate(sorted(rows.items()))
-    ]
+    images = root / "images"
+    if not images.is_dir():
+        report.problem("missing folder", f"{images}: no such folder; put the photographs there")
+        return []
+    if (root / TABLE).exists():
+        listed = _by_table(root, params, report)
+    elif (root / CLASS_LABELS).exists():
+        listed = _by_class_labels(root, params, report)
+    elif any(path.is_dir() for path in _visible(images)):
+        listed = _by_class_folders(root, params, report)
+    else:
+        listed = _by_table(root, params, report)
+    _check_names_of_masks(root / "masks", listed, report)
+    return listed
 
 
-def find_mask(root: Path, id_: str) -> Path | None:
+def find_mask(root: Path, entry: Entry) -> Path | None:
     """Return the mask file of an image; None if there is none."""
-    return masks.find_mask((root / "masks",), id_)
+    return masks.find_mask((root / "masks",), entry.id)
 
 
 def read_mask(index: Index, entry: Entry) -> Bytes | None:
     """Read the mask (H, W) uint8 of an image; None if there is none."""
-    path = find_mask(index.root, entry.id)
+    path = find_mask(index.root, entry)
     return None if path is None else masks.read_mask(index, path)
 
 
-def _photos(folder: Path, report: Report) -> dict[str, Path]:
-    """Return the image files by stem."""
+def _by_table(root: Path, params: Dataset, report: Report) -> list[Listed]:
+    photos = _photographs(root / "images", TABLE, report)
+    spellings = Spellings(photos)
+    rows: dict[str, Row] = {}
+    for row in read_table(root / TABLE, params, report):
+        id_ = row.cells["id"]
+        keys = spellings.find(id_) or spellings.find(without_suffix(id_))
+        if not keys:
+            line = f"{row.place}: no image {id_!r} in {root / 'images'}"
+            report.problem("row without an image", line)
+        elif len(keys) > 1:
+            line = f"{row.place}: both {keys[0]!r} and {keys[1]!r} may be meant by {id_!r}"
+            report.problem("ambiguous name", line)
+        elif keys[0] in rows:
+            line = f"{row.place}: {photos[keys[0]].name} has a row already: {rows[keys[0]].place}"
+            report.problem("duplicate id", line)
+        else:
+            rows[keys[0]] = row
+    for key in sorted(photos.keys() - rows.keys()):
+        report.warning(f"image left out, as {TABLE} has no row for it", photos[key].name)
+    listed = []
+    for number, (key, row) in enumerate(sorted(rows.items())):
+        split: Split | None
+        if "split" in row.cells:
+            split = row_split(row, params, report)
+        else:
+            split = _every_fifth(number, key, f"{TABLE} has no column 'split'", report)
+        labels = row_labels(row, params, report)
+        if split is not None:
+            listed.append(Listed(photos[key].stem, split, photos[key], labels))
+    return listed
+
+
+def _by_class_labels(root: Path, params: Dataset, report: Report) -> list[Listed]:
+    photos = _photographs(root / "images", CLASS_LABELS, report)
+    table = read_class_labels(root / CLASS_LABELS, params, report)
+    if table is None:
+        return []
+    found = {}
+    for key in sorted(photos):
+        try:
+            labels = table.find(key)
+        except ValueError as error:
+            report.problem("unusable labels", f"{root / CLASS_LABELS}: {error}")
+            continue
+        if labels is None:
+            report.warning(f"image left out, as {CLASS_LABELS} lacks it", photos[key].name)
+        else:
+            found[key] = labels
+    for key in table.unused:
+        report.warning(f"key of {CLASS_LABELS} without an image", key)
+    reason = f"{CLASS_LABELS} has no splits"
+    return [
+        Listed(photos[key].stem, _every_fifth(number, key, reason, report), photos[key], labels)
+        for number, (key, labels) in enumerate(found.items())
+    ]
+
+
+def _by_class_folders(root: Path, params: Dataset, report: Report) -> list[Listed]:
+    found = read_class_folders(root / "images", params, report)
+    reason = f"images/ has no folders {params.train!r} and {params.val!r}"
+    return [
+        Listed(
+            image.photograph.stem,
+            image.split or _every_fifth(number, key, reason, report),
+            image.photograph,
+            image.labels,
+        )
+        for number, (key, image) in enumerate(found.items())
+    ]
+
+
+def _photographs(images: Path, labels: str, report: Report) -> dict[str, Path]:
+    """Return the photographs in ``images`` itself by stem, in one Unicode form."""
     photos: dict[str, Path] = {}
-    if not folder.is_dir():
-        report.problem("missing folder", f"{folder}: no such folder; put the photographs there")
-        return photos
-    for path in sorted(folder.iterdir()):
-        key = _composed(path.stem)
-        if path.name.startswith("."):
-            continue  # what operating systems leave behind
-        if path.suffix.lower() not in SUFFIXES:
+    for path in _visible(images):
+        key = composed(path.stem)
+        if path.is_dir():
+            report.warning(f"folder in images/ left out, as there is a {labels}", path.name)
+        elif path.suffix.lower() not in PHOTOGRAPHS:
             report.warning("file in images/ left out, as it is no .jpg or .png", path.name)
         elif key in photos:
             line = f"{path}: the same stem as {photos[key].name}; rename one of them"
@@ -89,99 +141,23 @@ def _photos(folder: Path, report: Report) -> dict[str, Path]:
     return photos
 
 
-def _composed(name: str) -> str:
-    """Return one spelling of what macOS and others encode differently, such as "é"."""
-    return unicodedata.normalize("NFC", name)
+def _visible(folder: Path) -> list[Path]:
+    """Return what a folder holds, sorted, without what operating systems leave behind."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _find(cell: str, photos: dict[str, Path]) -> str | None:
-    """Return the stem that an id stands for; None if there is no such image."""
-    name = _composed(cell)
-    stem = Path(name).stem if name.lower().endswith(SUFFIXES) else name
-    return next((key for key in (name, stem) if key in photos), None)
+def _every_fifth(number: int, id_: str, reason: str, report: Report) -> Split:
+    if (number + 1) % VAL_EVERY:
+        return "train"
+    report.warning(f"image for validation (every fifth, as {reason})", id_)
+    return "val"
 
 
-def _table(path: Path, params: Dataset, report: Report) -> list[Row]:
-    """Read the rows of the table; none if its columns are not those that are needed."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        report.problem("missing table", f"{path}: {error.strerror}")
-        return []
-    except UnicodeDecodeError:
-        line = f"{path}: not UTF-8 text; in Excel, save it as 'CSV UTF-8'"
-        report.problem("unreadable table", line)
-        return []
-    header = text.partition("\n")[0]
-    delimiter = ";" if header.count(";") > header.count(",") else ","
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        columns = [cell.strip() for cell in next(lines, [])]
-        records = [(lines.line_num, [cell.strip() for cell in cells]) for cells in lines]
-    except csv.Error as error:
-        report.problem("unreadable table", f"{path}, line {lines.line_num}: {error}")
-        return []
-    if not _check_columns(path, columns, params, report):
-        return []
-    rows = []
-    for number, cells in records:
-        place = f"{path}, line {number}"
-        if len(cells) == len(columns) and any(cells):
-            rows.append(Row(place, dict(zip(columns, cells, strict=True))))
-        elif any(cells):
-            line = f"{place}: {len(cells)} cells, but the first line names {len(columns)} columns"
-            report.problem("wrong number of cells", f"{line} (separated by {delimiter!r})")
-    return rows
-
-
-def _check_columns(path: Path, columns: list[str], params: Dataset, report: Report) -> bool:
-    problems = [f"column {name!r} occurs twice" for name in _repeated(columns)]
-    if "id" not in columns:
-        problems.append(f"no column 'id'; the first line is {', '.join(columns)!r}")
-    named = [name for name in params.classes if name in columns]
-    for name in columns:
-        if name not in ("id", "labels", "split", *params.classes):
-            hint = nearest(name, ("id", "labels", "split", *params.classes))
-            problems.append(f"column {name!r} is neither id, labels, split nor a class; {hint}")
-    if "labels" in columns and named:
-        problems.append(f"either a column 'labels' or one for each class, not both: {named[0]!r}")
-    elif "labels" not in columns:
-        problems += [
-            f"no column for the class {name!r}" for name in params.classes if name not in named
-        ]
-    for problem in problems:
-        report.problem("unusable column", f"{path}, line 1: {problem}")
-    return not problems
-
-
-def _repeated(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
-
-
-def _labels(row: Row, params: Dataset, report: Report) -> tuple[int, ...]:
-    if "labels" in row.cells:
-        names = {name.strip() for name in re.split("[;,]", row.cells["labels"])} - {""}
-        for name in sorted(names - set(params.classes)):
-            line = f"{row.place}, column 'labels': no class is named {name!r}; "
-            report.problem("unknown class", line + nearest(name, params.classes))
-    else:
-        names = {name for name in params.classes if row.cells[name] == "1"}
-        for name in params.classes:
-            if row.cells[name] not in ("0", "1"):
-                line = f"{row.place}, column {name!r}: {row.cells[name]!r}, but 0 or 1 is needed"
-                report.problem("neither 0 nor 1", line)
-    return tuple(number for number, name in enumerate(params.classes) if name in names)
-
-
-def _split(row: Row, number: int, params: Dataset, report: Report) -> Split:
-    if "split" not in row.cells:
-        if (number + 1) % VAL_EVERY:
-            return "train"
-        kind = "image for validation (every fifth, as labels.csv has no column 'split')"
-        report.warning(kind, row.cells["id"])
-        return "val"
-    name = row.cells["split"]
-    if name not in (params.train, params.val):
-        line = f"{row.place}, column 'split': {name!r}, but it must be"
-        report.problem("unknown split", f"{line} {params.train!r} or {params.val!r}")
-    return "val" if name == params.val else "train"
+def _check_names_of_masks(folder: Path, listed: Iterable[Listed], report: Report) -> None:
+    """Count the files that are masks of no listed image: their names may be meant otherwise."""
+    if folder.is_dir():
+        ids = Spellings(image.id for image in listed)
+        for path in _visible(folder):
+            if path.suffix.lower() != ".png" or not ids.find(path.stem):
+                kind = "file in masks/ left out, as its name is <id>.png of no listed image"
+                report.warning(kind, path.name)

@@ -10,7 +10,9 @@ from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, Index
 from auxseg.datasets import coco, folder, voc
 from auxseg.datasets.listing import Listed
+from auxseg.datasets.mask_values import check_mask_values
 from auxseg.datasets.problems import Report
+from auxseg.datasets.tree import check_tree
 from auxseg.params import Dataset
 
 
@@ -20,7 +22,7 @@ class Format(Protocol):
     def list_images(self, root: Path, params: Dataset, report: Report) -> list[Listed]:
         """List the images of both splits; problems go to ``report``."""
 
-    def find_mask(self, root: Path, id_: str) -> Path | None:
+    def find_mask(self, root: Path, entry: Entry) -> Path | None:
         """Return the mask file of an image; None if there is none, or if masks are not files."""
 
     def read_mask(self, index: Index, entry: Entry) -> Bytes | None:
@@ -32,3 +34,22 @@ FORMATS: dict[str, Format] = {
     "coco": coco,
     "folder": folder,
 }
+
+
+def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
+    """List the images of a dataset, in the order of the index.
+
+    Args:
+        root: Folder of the dataset.
+        params: The section ``dataset``.
+        report: Gets problems and warnings.
+
+    Raises:
+        DatasetError: If there is no such folder, it holds links to folders, or
+            ``dataset.mask_values`` does not fit to the classes.
+    """
+    check_tree(root, report)
+    for line in check_mask_values(params):
+        report.problem("unusable mask values", line)
+    report.refuse()
+    return FORMATS[params.format].list_images(root, params, report)

@@ -1,109 +1,97 @@
 """COCO's ``instances_*.json``, checked: images, categories, and the outlines of objects."""
 
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
-from auxseg.data.photos import MAX_PIXELS
+from auxseg.datasets.rle import Rle, numbers, read_rle
 
 FAR = 100_000  # pixels
+BOM = b"\xef\xbb\xbf"
+
+Polygon = npt.NDArray[np.float64]  # x, y, x, y, … in pixels; as arrays, all of COCO fits in memory
 
 
-def read_counts(text: str) -> list[int]:
-    """Decode the run lengths of a compressed RLE.
-
-    The format is that of ``rleFrString`` in pycocotools, which itself reads beyond the end of a
-    malformed string: 5 bits per character, lowest first; from the fourth number on, differences to
-    the last but one.
-
-    Raises:
-        ValueError: If the text is malformed.
-    """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 30:
-            raise ValueError("malformed compressed RLE")
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-        value = shift = 0
-    if shift:
-        raise ValueError("compressed RLE that ends within a number")
-    return counts
+def _outline(value: Any) -> list[Polygon] | Rle | None:
+    if value is None or isinstance(value, list):
+        return None if value is None else [_polygon(polygon) for polygon in value]
+    if isinstance(value, dict):
+        return read_rle(value)
+    raise ValueError("a list of polygons or an RLE is needed")
 
 
-def _polygon(value: Any) -> npt.NDArray[np.float64]:
-    if not isinstance(value, list) or len(value) < 6 or len(value) % 2:
-        raise ValueError("a polygon is a list of x, y of at least three points")
+def _polygon(value: Any) -> Polygon:
+    polygon = numbers(value)
+    if polygon is None:
+        raise ValueError("a polygon is a list of numbers x, y, x, y, …")
     # Lines to points far outside would fill the memory. NaN is refused, too.
-    if not all(isinstance(number, int | float) and abs(number) <= FAR for number in value):
-        raise ValueError(f"coordinates are numbers from -{FAR} to {FAR}")
-    return np.array(value, np.float64)
+    if not (np.abs(polygon) <= FAR).all():
+        raise ValueError(f"a polygon with a coordinate that is none from -{FAR} to {FAR}")
+    if polygon.size > 6 and polygon.size % 2:
+        raise ValueError(f"a polygon of {polygon.size} numbers, so an x has no y")
+    return polygon
 
 
-def _runs(value: Any) -> npt.NDArray[np.int64]:
-    counts = read_counts(value) if isinstance(value, str) else value
-    if not isinstance(counts, list) or not all(
-        isinstance(run, int) and 0 <= run <= MAX_PIXELS for run in counts
-    ):
-        raise ValueError("counts are run lengths: whole numbers, or COCO's text of them")
-    return np.array(counts, np.int64)
+def _id(value: Any) -> int | str:
+    """Numbers are the same as text or as numbers with a fraction of 0; any other text is an id."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        is_number = value.isascii() and value.isdecimal() and len(value) < 19
+        return int(value) if is_number and str(int(value)) == value else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError("an id is a whole number or text")
 
 
-def _within(name: str) -> str:
+def _side(value: Any) -> int:
+    if type(value) not in (int, float) or not value >= 1 or value % 1:
+        raise ValueError("a whole number from 1 is needed")
+    return int(value)
+
+
+def _file_name(value: Any) -> str:
+    name = value.replace("\\", "/") if isinstance(value, str) else ""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.name:
+    if path.is_absolute() or ".." in path.parts or "\0" in name or not path.name:
         raise ValueError("a file in the folder of the split is needed")
-    return name
+    return path.as_posix()
 
 
-# As arrays, the outlines of all of COCO fit into memory.
-Polygon = Annotated[npt.NDArray[np.float64], PlainValidator(_polygon)]
-Runs = Annotated[npt.NDArray[np.int64], PlainValidator(_runs)]
+Id = Annotated[int | str, PlainValidator(_id)]
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class Rle(_Record):
-    """Runs of background and object in turn, down the columns of an image of ``size`` (H, W)."""
-
-    size: Annotated[list[int], Field(min_length=2, max_length=2)]
-    counts: Runs
-
-
 class Annotation(_Record):
-    """One object, or a crowd; its polygons hold x, y, x, y, … in pixels."""
+    """One object, or a crowd, with its outline."""
 
-    image_id: int
-    category_id: int
+    id: Id | None = None
+    image_id: Id
+    category_id: Id
     iscrowd: Literal[0, 1] = 0
-    segmentation: list[Polygon] | Rle | None = None
+    segmentation: Annotated[list[Polygon] | Rle | None, PlainValidator(_outline)] = None
 
 
 class Picture(_Record):
     """One photograph; ``file_name`` is relative to the folder of the split."""
 
-    id: int
-    file_name: Annotated[str, AfterValidator(_within)]
-    width: Annotated[int, Field(ge=1)]
-    height: Annotated[int, Field(ge=1)]
+    id: Id
+    file_name: Annotated[str, PlainValidator(_file_name)]
+    width: Annotated[int, PlainValidator(_side)]
+    height: Annotated[int, PlainValidator(_side)]
 
 
 class Category(_Record):
     """A class; ids have gaps (COCO numbers its 80 up to 90)."""
 
-    id: int
+    id: Id
     name: str
 
 
@@ -128,31 +116,16 @@ def read_instances(path: Path) -> Instances:
         OSError: If there is no such file.
     """
     try:
-        instances = Instances.model_validate_json(path.read_bytes())
+        instances = Instances.model_validate_json(path.read_bytes().removeprefix(BOM))
     except ValidationError as error:
         problems: dict[str, str] = {}
         for problem in error.errors():
             where, message = _describe(problem)
             problems.setdefault(where, message)
-        raise _refusal(path, problems) from None
-    pictures = {picture.id: picture for picture in instances.images}
-    categories = {category.id for category in instances.categories}
-    problems = {}
-    for number, annotation in enumerate(instances.annotations):
-        where, outline = f"annotations.{number}", annotation.segmentation
-        picture = pictures.get(annotation.image_id)
-        if annotation.category_id not in categories:
-            problems[where] = f"no category has the id {annotation.category_id}"
-        elif picture is None:
-            problems[where] = f"no image has the id {annotation.image_id}"
-        elif isinstance(outline, Rle):
-            size = [picture.height, picture.width]
-            if outline.size != size:
-                problems[where] = f"size {outline.size}, but its image has {size}"
-            elif outline.counts.sum() != picture.height * picture.width:
-                problems[where] = "the run lengths do not add up to the size"
+    else:
+        problems = dict(_contradictions(instances))
     if problems:
-        raise _refusal(path, problems)
+        raise ValueError("\n".join(f"{path}: {where}: {text}" for where, text in problems.items()))
     return instances
 
 
@@ -160,8 +133,43 @@ def _describe(problem: Any) -> tuple[str, str]:
     """Return place and message; all attempts to read a value of several types have one place."""
     where = ".".join(str(part) for part in problem["loc"][:3]) or "the file"
     message = problem["msg"].removeprefix("Value error, ")
-    return where, message[0].lower() + message[1:]
+    if problem["type"] == "missing":
+        return where, "is missing"
+    if not problem["loc"]:
+        return where, message[0].lower() + message[1:]
+    value = repr(problem["input"])
+    short = value if len(value) <= 60 else f"{value[:57]}…"
+    return where, f"{short}: {message[0].lower()}{message[1:]}"
 
 
-def _refusal(path: Path, problems: dict[str, str]) -> ValueError:
-    return ValueError("\n".join(f"{path}: {where}: {text}" for where, text in problems.items()))
+def _contradictions(instances: Instances) -> Iterable[tuple[str, str]]:
+    """Yield place and message of all that occurs twice, and of what refers to nothing."""
+    yield from _repeated("images", instances.images)
+    yield from _repeated("categories", instances.categories)
+    yield from _repeated("annotations", instances.annotations)
+    pictures = {picture.id: picture for picture in instances.images}
+    categories = {category.id for category in instances.categories}
+    for number, annotation in enumerate(instances.annotations):
+        where, outline = f"annotations.{number}", annotation.segmentation
+        picture = pictures.get(annotation.image_id)
+        if annotation.category_id not in categories:
+            yield f"{where}.category_id", f"{annotation.category_id!r}: no category has this id"
+        elif picture is None:
+            yield f"{where}.image_id", f"{annotation.image_id!r}: no image has this id"
+        elif isinstance(outline, Rle):
+            size = picture.height, picture.width
+            if outline.size != size:
+                line = f"RLE of the size {[*outline.size]}, but its image has {[*size]}"
+                yield f"{where}.segmentation", line
+            elif outline.counts.sum() != picture.height * picture.width:
+                yield f"{where}.segmentation", "RLE whose counts do not add up to its size"
+
+
+def _repeated(
+    kind: str, records: Iterable[Picture | Category | Annotation]
+) -> Iterable[tuple[str, str]]:
+    seen: dict[int | str, int] = {}
+    for number, record in enumerate(records):
+        if record.id is not None and seen.setdefault(record.id, number) != number:
+            line = f"{record.id!r}: the id of {kind}.{seen[record.id]}, too"
+            yield f"{kind}.{number}.id", line

@@ -1,25 +1,29 @@
 """From the images that a format lists to the index: every photograph is read once and checked."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 from auxseg.data.index import Entry, Index
 from auxseg.data.photos import Photo, read_photo
+from auxseg.datasets.mask_checks import FindMask, MaskChecks
+from auxseg.datasets.mask_values import MaskValues
+from auxseg.datasets.names import composed
 from auxseg.datasets.problems import Report
 from auxseg.params import Dataset
 
 Split = Literal["train", "val"]
-FindMask = Callable[[Path, str], Path | None]  # by root and id
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An image as its format lists it; ``size`` (width, height) where the format states it."""
+    """An image as its format lists it.
+
+    Attributes:
+        size: (width, height) where the format states it.
+    """
 
     id: str
     split: Split
@@ -40,16 +44,16 @@ def index_images(
     find_mask: FindMask,
     report: Report,
 ) -> tuple[Index, Index]:
-    """Read every photograph, one at a time, and index it.
+    """Read every photograph and mask, one at a time, and index the photographs.
 
     The images to predict are the validation images and, to be shown in plots, ``params.examples``
-    training images, evenly spread over the list.
+    training images, evenly spread over the list. Masks are checked; nothing of them is kept.
 
     Args:
         root: Folder of the dataset.
         params: The section ``dataset``.
         listed: All images, as the format lists them.
-        find_mask: Finds the mask file whose size is compared with the photograph's.
+        find_mask: Finds the mask file of an image.
         report: Holds the problems of the listing; gets those found here.
 
     Returns:
@@ -58,80 +62,111 @@ def index_images(
     Raises:
         DatasetError: If there are problems; the message lists all, also those of the listing.
     """
-    name = dict(splits(params))
-    seen: dict[str, Split] = {}
-    images = dict.fromkeys(name, 0)
-    images_by_class = [0] * len(params.classes)
+    whole = not report.has_problems
+    listing = _Listing(params, report)
+    values = MaskValues(params.classes, params.mask_values)
+    masks = MaskChecks(values, find_mask, report)
     entries: list[Entry] = []
     for image in listed:
-        images[image.split] += 1
-        if image.split == "train":
-            for label in image.labels:
-                images_by_class[label] += 1
-        if not image.labels:
-            report.warning("image without any class", image.id)
-        if image.id not in seen:
-            seen[image.id] = image.split
-            entries += _read(root, params, image, find_mask, report)
-        elif seen[image.id] == image.split:
-            report.problem("duplicate id", f"{image.id}: listed twice in {name[image.split]}")
-        else:
-            line = f"{image.id}: listed in both {params.train} and {params.val}"
-            report.problem("image in both splits", line)
-    for split, count in images.items():
-        if not count:
-            report.problem("empty split", f"{root}: {name[split]} lists no image")
-    if images["train"]:
-        for class_, count in zip(params.classes, images_by_class, strict=True):
-            if not count:
-                line = f"dataset.classes: no image of {params.train} shows the class {class_!r}"
-                report.problem("empty class", line)
+        if not listing.is_new(image):
+            continue
+        read = _read(root, params, image, report)
+        if read is not None:
+            entry, photo = read
+            entries.append(entry)
+            _check_size(image, photo, report)
+            masks.check(root, entry, photo.full_size)
+    masks.conclude()
+    if whole:  # otherwise a split or class may be empty because of a problem that is listed
+        listing.refuse_empty(root)
     report.refuse()
     train = [entry for entry in entries if entry.split == "train"]
     predicted = [entry for entry in entries if entry.split == "val"]
     predicted += _spread(train, params.examples)
-    classes = tuple(params.classes)
-    return (
-        Index(params.format, root, classes, tuple(train), params.max_side),
-        Index(params.format, root, classes, tuple(predicted), params.max_side),
-    )
+    return _index(root, params, train), _index(root, params, predicted)
 
 
-def _read(
-    root: Path, params: Dataset, image: Listed, find_mask: FindMask, report: Report
-) -> list[Entry]:
-    """Return the entry of an image, or nothing if its photograph cannot be read."""
+class _Listing:
+    """What was listed so far: no image twice, and at least one of each split and class."""
+
+    def __init__(self, params: Dataset, report: Report) -> None:
+        self._params = params
+        self._report = report
+        self._by_id: dict[str, Listed] = {}
+        self._by_path: dict[Path, Listed] = {}
+        self._images = {"train": 0, "val": 0}
+        self._images_by_class = [0] * len(params.classes)
+
+    def is_new(self, image: Listed) -> bool:
+        """Count an image; return whether neither its id nor its photograph was listed before."""
+        self._images[image.split] += 1
+        if image.split == "train":
+            for label in image.labels:
+                self._images_by_class[label] += 1
+        if not image.labels:
+            self._report.warning("image without any class", image.id)
+        first = self._by_id.setdefault(composed(image.id), image)
+        same = self._by_path.setdefault(image.path, image)
+        if first is not image:
+            self._refuse_second(first, image)
+        elif same is not image:
+            line = f"{image.path}: listed as {same.id!r} and as {image.id!r}"
+            self._report.problem("photograph of two ids", line)
+        return first is image and same is image
+
+    def refuse_empty(self, root: Path) -> None:
+        """Refuse a split without an image, and a class that no training image shows."""
+        for split, name in splits(self._params):
+            if not self._images[split]:
+                self._report.problem("empty split", f"{root}: {name} lists no image")
+        if self._images["train"]:
+            for name, count in zip(self._params.classes, self._images_by_class, strict=True):
+                if not count:
+                    line = f"no image of {self._params.train} shows the class {name!r}"
+                    self._report.problem("empty class", f"dataset.classes: {line}")
+
+    def _refuse_second(self, first: Listed, second: Listed) -> None:
+        train, val = self._params.train, self._params.val
+        files = "" if first.path == second.path else f", as {first.path} and as {second.path}"
+        if first.split == second.split:
+            line = f"{second.id}: listed twice in {dict(splits(self._params))[first.split]}{files}"
+            self._report.problem("duplicate id", line)
+        else:
+            line = f"{second.id}: listed in both {train} and {val}{files}"
+            self._report.problem("image in both splits", line)
+
+
+def _read(root: Path, params: Dataset, image: Listed, report: Report) -> tuple[Entry, Photo] | None:
+    """Return the entry and the photograph of an image; None if it cannot be read."""
     try:
         data = image.path.read_bytes()
-    except OSError as error:
-        report.problem("missing photograph", f"{image.path}: {error.strerror}")
-        return []
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no name of a file"
+        report.problem("missing photograph", f"{image.path}: {reason}")
+        return None
     try:
         photo = read_photo(data, params.max_side)
     except ValueError as error:
         report.problem("unreadable photograph", f"{image.path}: {error}")
-        return []
-    _check_size(image, find_mask(root, image.id), photo, report)
+        return None
+    if photo.faint:
+        kind = "16-bit photograph without a value above an eighth of the range, so nearly black"
+        report.warning(kind, str(image.path))
     height, width = photo.pixels.shape[:2]
     digest = hashlib.sha256(data).hexdigest()
     path = image.path.relative_to(root).as_posix()
-    return [Entry(image.id, image.split, path, digest, width, height, image.labels)]
+    return Entry(image.id, image.split, path, digest, width, height, image.labels), photo
 
 
-def _check_size(image: Listed, mask: Path | None, photo: Photo, report: Report) -> None:
-    """Compare with the size in the header of the mask, or else with the size that is listed."""
-    stated = "it is listed with", image.size
-    if mask is not None:
-        try:
-            with Image.open(mask, formats=["PNG"]) as header:
-                stated = f"its mask {mask} has", header.size
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            report.problem("unreadable mask", f"{mask}: not a PNG image")
-    who, size = stated
-    if size not in (None, photo.full_size):
-        width, height = photo.full_size
-        line = f"{image.path}: {width}×{height} pixels (upright), but {who} {size[0]}×{size[1]}"
-        report.problem("size mismatch", line)
+def _check_size(image: Listed, photo: Photo, report: Report) -> None:
+    if image.size not in (None, photo.full_size):
+        line = "{}: {}×{} pixels (upright), but it is listed with {}×{}"
+        report.problem("size mismatch", line.format(image.path, *photo.full_size, *image.size))
+
+
+def _index(root: Path, params: Dataset, entries: Sequence[Entry]) -> Index:
+    classes, values = tuple(params.classes), params.mask_values
+    return Index(params.format, root, classes, tuple(entries), params.max_side, values)
 
 
 def _spread(entries: Sequence[Entry], count: int) -> list[Entry]:

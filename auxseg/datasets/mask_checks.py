@@ -1,5 +1,6 @@
 """What is wrong with the masks of a dataset, found before any training. Nothing of them is kept."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from auxseg.data.index import Entry
@@ -7,35 +8,42 @@ from auxseg.datasets.mask_values import MaskValues
 from auxseg.datasets.masks import labels_in, open_mask
 from auxseg.datasets.problems import Report
 
+FindMask = Callable[[Path, Entry], Path | None]  # below the root, of an image
+
 
 class MaskChecks:
     """Opens the masks of a dataset, one at a time, and compares them with what is known."""
 
-    def __init__(self, values: MaskValues, report: Report) -> None:
-        """Take the values that masks may hold, and the report that gets problems."""
+    def __init__(self, values: MaskValues, find_mask: FindMask, report: Report) -> None:
+        """Take what masks may hold, what finds the mask of an image, and what gets problems."""
         self._values = values
+        self._find_mask = find_mask
         self._report = report
         self._labelled = 0
         self._contradicting: list[str] = []
 
-    def check(self, photograph: Path, entry: Entry, size: tuple[int, int], mask: Path) -> None:
-        """Check one mask.
+    def check(self, root: Path, entry: Entry, size: tuple[int, int]) -> None:
+        """Check the mask of an image, if it has one.
 
         Args:
-            photograph: The file that ``mask`` is of, for messages.
-            entry: Says which classes the image is labelled with.
-            size: (width, height) of the upright photograph in pixels.
-            mask: The file.
+            root: Folder of the dataset.
+            entry: The image, and the classes that it is labelled with.
+            size: (width, height) of its upright photograph in pixels.
         """
         try:
+            mask = self._find_mask(root, entry)
+            if mask is None:
+                return
             image = open_mask(mask, self._values)
             labels = labels_in(mask, image, self._values)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             self._report.problem("unusable mask", str(error))
             return
         if image.size != size:
             line = "{}: {}×{} pixels (upright), but its mask {} has {}×{}"
-            self._report.problem("size mismatch", line.format(photograph, *size, mask, *image.size))
+            self._report.problem(
+                "size mismatch", line.format(root / entry.path, *size, mask, *image.size)
+            )
         elif entry.labels:
             self._labelled += 1
             if labels.isdisjoint(label + 1 for label in entry.labels):

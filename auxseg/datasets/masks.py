@@ -14,6 +14,7 @@ from auxseg.data.photos import open_image
 from auxseg.datasets.mask_values import UNKNOWN, MaskValues
 from auxseg.datasets.names import find_file
 
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _KINDS = {
     "1": "a 1-bit image, which cannot tell {count} classes apart",
     "RGB": "a colour image",
@@ -59,16 +60,14 @@ def open_mask(path: Path, values: MaskValues) -> Image.Image:
         ValueError: If it is anything else.
     """
     data = read_file(path)
+    if not data.startswith(_PNG):
+        kind = "a JPEG image, which blurs labels" if data.startswith(_JPEG) else "not a PNG image"
+        raise ValueError(f"{path}: {kind}; {values.described()}")
     try:
         image = open_image(data)
-    except ValueError as error:
-        raise ValueError(f"{path}: not a PNG image") from error
-    if image.format != "PNG":
-        raise ValueError(f"{path}: a JPEG image, which changes label numbers: save it as PNG")
-    try:
         image.load()
     except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
-        raise ValueError(f"{path}: damaged: {error}") from error
+        raise ValueError(f"{path}: damaged or cut off: {error}") from error
     if image.mode == "1" and len(values.classes) == 1:
         return image.convert("L").point([0] + [values.of_class[0]] * 255)
     if image.mode not in ("P", "L"):

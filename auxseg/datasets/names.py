@@ -27,15 +27,22 @@ def without_suffix(name: str) -> str:
     return name[: len(name) - len(suffix)]
 
 
-def best_matches(name: str, names: Iterable[str]) -> list[str]:
-    """Return those of ``names`` that are most like ``name``.
+class Spellings:
+    """Names that may be spelt in another way where they are asked for."""
 
-    These are the same names, else those that differ in their Unicode form, else those that differ
-    in case too.
-    """
-    alike = [other for other in names if _folded(other) == _folded(name)]
-    composed_alike = [other for other in alike if composed(other) == composed(name)]
-    return [other for other in alike if other == name] or composed_alike or alike
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the names."""
+        self._alike: dict[str, list[str]] = {}
+        for name in names:
+            self._alike.setdefault(_folded(name), []).append(name)
+
+    def find(self, name: str) -> list[str]:
+        """Return the names that are most like ``name``.
+
+        These are the same names, else those that differ in their Unicode form, else those that
+        differ in case too.
+        """
+        return _best(name, self._alike.get(_folded(name), []))
 
 
 def find_file(folder: Path, name: str, suffixes: Collection[str] = ()) -> Path | None:
@@ -66,15 +73,22 @@ def _find(folder: Path, name: str, suffixes: Collection[str]) -> Path | None:
     spelt = {
         file: _stem(file) if suffixes else file
         for file in _names(folder).get(_folded(stem), ())
-        if not suffixes or file[len(_stem(file)) :].lower() in suffixes
+        if (file[len(_stem(file)) :].lower() in suffixes)
+        or (not suffixes and _folded(file) == _folded(name))
     }
-    best = best_matches(name, spelt.values())
+    best = _best(name, spelt.values())
     found = [file for file, spelling in spelt.items() if spelling in best]
     if len(found) > 1:
         raise ValueError(
             f"{folder}: both {found[0]!r} and {found[1]!r} may be meant by {name!r}: rename one"
         )
     return folder / found[0] if found else None
+
+
+def _best(name: str, alike: Collection[str]) -> list[str]:
+    """Return those most like ``name`` of names that differ in Unicode form and case only."""
+    same = [other for other in alike if other == name]
+    return same or [other for other in alike if composed(other) == composed(name)] or [*alike]
 
 
 def _names(folder: Path) -> dict[str, list[str]]:

@@ -36,7 +36,7 @@ def check_tree(root: Path, report: Report) -> None:
 def _refuse(link: str, root: Path, report: Report) -> None:
     report.problem(
         "link to a folder",
-        f"{link}: a link to a folder, into which DVC does not look, so it would miss changes there: "
+        f"{link}: a link to a folder, and DVC does not see what changes behind it: "
         f"let {root} itself be the link, or set dataset.root to the folder that is linked to",
     )
 

@@ -1,54 +1,82 @@
 """Datasets in PASCAL VOC layout. Image-level labels come from the XML annotations."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, Index
 from auxseg.datasets import masks
+from auxseg.datasets.class_labels import CLASS_LABELS, ClassLabels, read_class_labels
+from auxseg.datasets.classes import labels_of, leave_out, unlisted
 from auxseg.datasets.listing import Listed, splits
-from auxseg.datasets.problems import Report, nearest
+from auxseg.datasets.names import find_file, without_suffix
+from auxseg.datasets.problems import Report
+from auxseg.datasets.voc_lists import Line, read_list
 from auxseg.params import Dataset
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+_MASKS = ("SegmentationClass", "SegmentationClassAug")
 
 
 def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
     """List the images of the lists ``train`` and ``val`` in ``ImageSets/Segmentation``.
 
-    A line holds an id, or paths such as ``/JPEGImages/2007_000032.jpg /Seg….png``; then the id is
-    the stem of the first path. Objects marked difficult are labels if ``params.difficult`` is true.
+    Objects marked difficult are labels if ``params.difficult`` is true. Instead of ``Annotations``
+    there may be ``cls_labels.npy``.
     """
+    labels = _labels_of_lines(root, params, report)
+    if labels is None:
+        return []
     return [
-        Listed(
-            id_,
-            split,
-            root / "JPEGImages" / f"{id_}.jpg",
-            _labels(root / "Annotations" / f"{id_}.xml", params, report),
-        )
+        Listed(line.id, split, line.photograph, labels(line))
         for split, name in splits(params)
-        for id_ in _ids(root / "ImageSets" / "Segmentation" / f"{name}.txt", report)
+        for line in read_list(root, name, report)
     ]
 
 
-def _ids(path: Path, report: Report) -> Iterator[str]:
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except OSError as error:
-        report.problem("missing list", f"{path}: no such list of image ids: {error.strerror}")
-        return
-    except UnicodeDecodeError:
-        report.problem("missing list", f"{path}: not UTF-8 text")
-        return
-    for line in lines:
-        if words := line.split():
-            name = words[0].rpartition("/")[2]
-            yield Path(name).stem if name.lower().endswith(SUFFIXES) else name
+def find_mask(root: Path, entry: Entry) -> Path | None:
+    """Return the mask file of an image; None if there is none."""
+    name = PurePosixPath(*PurePosixPath(entry.path).parts[1:]).as_posix()
+    return masks.find_mask(tuple(root / folder for folder in _MASKS), without_suffix(name))
 
 
-def _labels(path: Path, params: Dataset, report: Report) -> tuple[int, ...]:
+def read_mask(index: Index, entry: Entry) -> Bytes | None:
+    """Read the mask (H, W) uint8 of an image; None if there is none."""
+    path = find_mask(index.root, entry)
+    return None if path is None else masks.read_mask(index, path)
+
+
+def _labels_of_lines(
+    root: Path, params: Dataset, report: Report
+) -> Callable[[Line], tuple[int, ...]] | None:
+    """Return what gives the labels of a line's image; None if the dataset has none."""
+    annotations, file = root / "Annotations", root / CLASS_LABELS
+    if annotations.is_dir():
+        return partial(_annotated, annotations, params, report)
+    if file.is_file():
+        table = read_class_labels(file, params, report)
+        return None if table is None else partial(_tabled, table, file, report)
+    line = f"{annotations}: no such folder, and no {CLASS_LABELS} that stands for it"
+    report.problem("missing annotations", line)
+    return None
+
+
+def _tabled(table: ClassLabels, file: Path, report: Report, line: Line) -> tuple[int, ...]:
     try:
+        labels = table.find(line.id)
+    except ValueError as error:
+        report.problem("unusable labels", f"{file}: {error}")
+        return ()
+    if labels is None:
+        report.problem("missing labels", f"{file}: no key for {line.id!r}, see {line.place}")
+    return labels or ()
+
+
+def _annotated(annotations: Path, params: Dataset, report: Report, line: Line) -> tuple[int, ...]:
+    path = annotations / f"{line.name}.xml"
+    try:
+        path = find_file(annotations, line.name, (".xml",)) or path
         objects = list(ElementTree.parse(path).iter("object"))
     except OSError as error:
         report.problem("missing annotation", f"{path}: {error.strerror}")
@@ -61,18 +89,6 @@ def _labels(path: Path, params: Dataset, report: Report) -> tuple[int, ...]:
         for node in objects
         if params.difficult or node.findtext("difficult", "0").strip() != "1"
     }
-    for name in sorted(names - set(params.classes)):
-        hint = nearest(name, params.classes)
-        report.problem("unknown class", f"{path}: class {name!r} is not in dataset.classes; {hint}")
-    return tuple(number for number, name in enumerate(params.classes) if name in names)
-
-
-def find_mask(root: Path, id_: str) -> Path | None:
-    """Return the mask file of an image; None if there is none."""
-    return masks.find_mask((root / "SegmentationClass", root / "SegmentationClassAug"), id_)
-
-
-def read_mask(index: Index, entry: Entry) -> Bytes | None:
-    """Read the mask (H, W) uint8 of an image; None if there is none."""
-    path = find_mask(index.root, entry.id)
-    return None if path is None else masks.read_mask(index, path)
+    for name in unlisted(names, params):
+        leave_out(name, str(path), params, report)
+    return labels_of(names, params)

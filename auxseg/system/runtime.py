@@ -37,10 +37,10 @@ def device() -> torch.device:
         return torch.device(name)
     number, gpus = int(name.partition(":")[2] or 0), torch.cuda.device_count()
     if not gpus:
-        built = torch.version.cuda or "no CUDA at all"
+        cuda = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
         raise ValueError(
-            f"AUXSEG_DEVICE = {name!r}: torch finds no GPU here ({torch.__version__}, which is "
-            f"built for {built}): cpu is needed"
+            f"AUXSEG_DEVICE = {name!r}: torch finds no GPU here ({torch.__version__}, built "
+            f"{cuda}): cpu is needed"
         )
     if number >= gpus:
         known = "cuda:0" if gpus == 1 else f"cuda:0 to cuda:{gpus - 1}"

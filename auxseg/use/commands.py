@@ -27,21 +27,61 @@ Model = Annotated[
 
 @app.command()
 def segment(
-    photos: Annotated[Path, typer.Argument(help="A photograph, or a folder of them.")],
+    photos: Annotated[
+        Path, typer.Argument(help="A photograph, or a folder of them and of more folders.")
+    ],
     model: Model,
-    out: Annotated[Path, typer.Option(help="Gets labels/ and overlays/, <stem>.png in both.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Gets labels/ and overlays/, and in both <folder>/<stem>.png."),
+    ],
     crf: Annotated[bool, typer.Option(help="Refine along image edges.")] = True,
-    coco_json: Annotated[Path | None, typer.Option(help="Write COCO results here.")] = None,
+    coco_json: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a COCO data set here: images 1, 2, …, categories, and one annotation for "
+            "each class that an image shows. With --coco-images, write results, a list for "
+            "pycocotools' `loadRes`."
+        ),
+    ] = None,
+    coco_images: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of a COCO data set, such as instances_val2017.json, from which --coco-json "
+            "takes the ids of images (by file name) and categories (by name)."
+        ),
+    ] = None,
 ) -> None:
     """Segment photographs of your own: label maps and overlays.
 
     Scales and CRF are those of params.yaml. A photograph larger than `dataset.max_side` is reduced
     for the network and in the overlay; its label map has the full size. Images that cannot be read
-    are left out and named at the end.
+    are left out and named at the end. If a.jpg and a.png lie in one folder, their outputs are
+    a.jpg.png and a.png.png. A file that is there already is replaced only if this command wrote it
+    (OUT/segment.sha256 lists those); otherwise nothing is done.
     """
     from auxseg.use.photographs import segment_photographs
 
-    segment_photographs(photos, model, out, load_params(), crf=crf, coco_json=coco_json)
+    segment_photographs(
+        photos,
+        model,
+        out,
+        load_params(),
+        crf=crf,
+        coco_json=coco_json,
+        coco_images=coco_images,
+    )
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml, and whether the files and folders that it names are there.
+
+    `dvc repro` checks the parameters, too; this command needs no DVC, and takes a second.
+    """
+    from auxseg.use.check import check_inputs
+
+    check_inputs(Path())
 
 
 @app.command()

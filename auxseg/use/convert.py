@@ -9,7 +9,7 @@ from auxseg.networks.backbone import build_backbone
 from auxseg.networks.stored import save_network
 from auxseg.use.published import match_published, published_network
 from auxseg.weights.names import Match
-from auxseg.weights.pretrained import match_backbone, read_state
+from auxseg.weights.pretrained import find_backbone, read_state
 
 
 def convert_weights(source: Path, out: Path, backbone: str | None) -> None:
@@ -28,15 +28,15 @@ def convert_weights(source: Path, out: Path, backbone: str | None) -> None:
         raise ValueError(f"{out}: exists already")
     if backbone and out.suffix != ".safetensors":
         raise ValueError(f"{out}: the name of a weights file ends in .safetensors")
-    state = read_state(source)
     if backbone:
         model = build_backbone(backbone, freeze_batchnorm=False)
-        found = match_backbone(model, state)
+        found = find_backbone(model, source)
         report(found)
         found.load(source)
         with new_file(out) as partial:
             save_file(model.body.state_dict(), partial)
     else:
+        state = read_state(source)
         network = published_network(state, source)
         found = match_published(network, state)
         report(found)
@@ -49,4 +49,5 @@ def report(found: Match) -> None:
     """Print how many tensors match, which names in the file are ignored, and all problems."""
     print(f"{len(found.fitting)} tensors match")
     print(f"{len(found.ignored)} are ignored", *map(repr, found.ignored), sep="\n  ")
-    print(f"{len(found.problems)} do not fit", *found.problems, sep="\n  ")
+    problems = found.problems + [f"{name} is of a larger network" for name in found.surplus]
+    print(f"{len(problems)} do not fit", *problems, sep="\n  ")

@@ -1,14 +1,13 @@
 """Segmentation of your own photographs: files in, files out."""
 
-from collections import Counter
-from pathlib import Path
-from typing import Any
+import sys
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image
 
 from auxseg.auxsegnet.network import AuxSegNet
-from auxseg.data.files import new_file, write_json
+from auxseg.data.files import write_json
 from auxseg.data.maps import write_labels
 from auxseg.data.photos import read_photo
 from auxseg.data.pixels import resize_labels
@@ -17,68 +16,89 @@ from auxseg.params import Params
 from auxseg.report.plots import overlay
 from auxseg.system.progress import track
 from auxseg.system.runtime import device
-from auxseg.use.segment import coco_results, segment
+from auxseg.use.coco import Document, NewDataset, Results
+from auxseg.use.finding import find_photographs
+from auxseg.use.outputs import Outputs
+from auxseg.use.segment import segment
 
 
 def segment_photographs(
-    photos: Path, model: Path, out: Path, params: Params, *, crf: bool, coco_json: Path | None
+    photos: Path,
+    model: Path,
+    out: Path,
+    params: Params,
+    *,
+    crf: bool,
+    coco_json: Path | None,
+    coco_images: Path | None,
 ) -> None:
     """Write a label map and an overlay of each photograph to ``out``.
 
     Args:
-        photos: A photograph, or a folder of them.
+        photos: A photograph, or a folder in which ``find_photographs`` finds them.
         model: The folder of a round's network.
-        out: Gets ``labels/`` and ``overlays/``, ``<stem>.png`` in both. A photograph larger than
-            ``dataset.max_side`` is reduced for the network and in the overlay; its label map has
-            the full size.
+        out: Gets ``labels/`` and ``overlays/``, with the folders of ``photos`` and ``<stem>.png``
+            in both. A photograph larger than ``dataset.max_side`` is reduced for the network and in
+            the overlay; its label map has the full size.
         params: Scales, mirror and CRF.
         crf: Whether to refine along image edges.
-        coco_json: Gets run lengths in COCO's results format, unless None.
+        coco_json: Gets the segmentations in COCO's format, unless None.
+        coco_images: The file of a COCO data set, whose results ``coco_json`` shall be.
 
     Raises:
-        ValueError: If photographs cannot be read, with one line for each; all others are done.
+        ValueError: If there are no photographs, or files of others in ``out`` are in the way; then
+            nothing is done. If photographs cannot be read, with one line for each; all others are
+            done.
     """
-    predict, kernels = params.predict, params.crf
-    paths = _images(photos)
+    if coco_images is not None and coco_json is None:
+        raise ValueError("--coco-images is of use with --coco-json only")
+    labels, overlays = out / "labels", out / "overlays"
+    found = find_photographs(photos, (labels.resolve(), overlays.resolve()))
+    if found.side_files:
+        count, example = len(found.side_files), found.side_files[0]
+        print(f"left out, as they are no photographs: {count}, such as {example}", file=sys.stderr)
+    outputs = Outputs(out)
+    outputs.prepare(
+        [
+            *(_file(folder, name) for name in found.photographs for folder in (labels, overlays)),
+            *([coco_json] if coco_json else []),
+        ]
+    )
     network, names = stored_network(model, AuxSegNet).network, class_names(model)
-    results: list[dict[str, Any]] = []
-    unreadable: list[str] = []
-    for path in track(paths, "segment", len(paths)):
+    file_names = {path: _file_name(photos, path) for path in found.photographs.values()}
+    document: Document | None = None
+    if coco_images is not None:
+        document = Results(coco_images, names, list(file_names.values()))
+    elif coco_json is not None:
+        document = NewDataset(names)
+    kernels, problems = params.crf if crf else None, found.problems
+    for name, path in track(found.photographs.items(), "segment", len(found.photographs)):
         try:
             photo = read_photo(path.read_bytes(), params.dataset.max_side)
         except (OSError, ValueError) as error:
-            unreadable.append(f"{path}: {error}")
+            problems.append(f"{path}: {error}")
             continue
-        probabilities = segment(network, photo.pixels, predict, kernels if crf else None, device())
-        labels = probabilities.argmax(0).astype(np.uint8)
+        probabilities = segment(network, photo.pixels, params.predict, kernels, device())
+        map_ = probabilities.argmax(0).astype(np.uint8)
         size = photo.full_size[::-1]
-        with new_file(out / "labels" / f"{path.stem}.png") as partial:
-            write_labels(partial, resize_labels(labels, size))
-        with new_file(out / "overlays" / f"{path.stem}.png") as partial:
-            Image.fromarray(overlay(photo.pixels, labels)).save(partial, "PNG")
-        if coco_json is not None:
-            results += coco_results(path.stem, probabilities, size, names)
-    if coco_json is not None:
-        write_json(coco_json, results)
-    if unreadable:
-        raise ValueError("\n".join(unreadable))
+        with outputs.new(_file(labels, name)) as partial:
+            write_labels(partial, resize_labels(map_, size))
+        with outputs.new(_file(overlays, name)) as partial:
+            Image.fromarray(overlay(photo.pixels, map_)).save(partial, "PNG")
+        if document is not None:
+            document.add(file_names[path], size, probabilities)
+    if document is not None and coco_json is not None:
+        for line in document.warnings():
+            print(f"warning: {line}", file=sys.stderr)
+        with outputs.new(coco_json) as partial:
+            write_json(partial, document.content())
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
-def _images(photos: Path) -> list[Path]:
-    """Return the photograph, or all files of a folder except hidden ones.
+def _file(folder: Path, name: PurePath) -> Path:
+    return folder / f"{name}.png"
 
-    Raises:
-        ValueError: If there are none, or if their outputs clash.
-    """
-    if photos.is_file():
-        return [photos]
-    if not photos.is_dir():
-        raise ValueError(f"{photos}: no such image or folder")
-    paths = sorted(p for p in photos.iterdir() if p.is_file() and not p.name.startswith("."))
-    if not paths:
-        raise ValueError(f"{photos}: holds no files")
-    for stem, count in Counter(path.stem for path in paths).items():
-        if count > 1:
-            clash = " and ".join(path.name for path in paths if path.stem == stem)
-            raise ValueError(f"{photos}: {clash} would all become {stem}.png; rename them")
-    return paths
+
+def _file_name(photos: Path, path: Path) -> str:
+    return path.name if path == photos else path.relative_to(photos).as_posix()

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,10 @@ def _load_torch(path: Path, begin: bytes) -> Any:
             f"neither torch.save, safetensors nor MXNet wrote it: it begins with {_start(begin)}"
         )
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # Not by its path, whose suffix torch believes.
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the pickle is none of torch's
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own message recommends to execute the file's code.
         found = re.search(r"GLOBAL (\S+)", str(error))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -55,17 +55,30 @@ class Match:
     fitting: dict[str, Tensor]  # by our names
     ignored: list[str]  # names in the file that the module has no use for
     problems: list[str]  # such as "bn7.weight is missing"
+    surplus: list[str] = field(default_factory=list)  # names of layers that the module lacks
+    network: str = "this network"  # what messages call the module
+    hint: str = ""  # what a refusal ends with
+
+    @property
+    def fits(self) -> bool:
+        """Whether the file holds all of the weights, and those of no larger network."""
+        return not self.problems and not self.surplus
 
     def load(self, path: Path) -> None:
-        """Copy the weights into the module; if there are problems, nothing is copied.
+        """Copy the weights into the module; if they do not fit, nothing is copied.
 
         Raises:
-            ValueError: If there are problems; the message names ``path``.
+            ValueError: If they do not fit; the message names ``path``.
         """
-        if self.problems:
+        if not self.fits:
             first, more = "; ".join(self.problems[:3]), len(self.problems) - 3
             others = f"; and {more} more" if more > 0 else ""
-            raise ValueError(f"{path}: not the weights of this network: {first}{others}")
+            if not self.problems:
+                first, more = f"it also holds {self.surplus[0]}", len(self.surplus) - 1
+                others = f" and {more} more" if more > 0 else ""
+            raise ValueError(
+                f"{path}: not the weights of {self.network}: {first}{others}{self.hint}"
+            )
         self.module.load_state_dict(self.fitting, strict=False)
 
 

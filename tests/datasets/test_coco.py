@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from auxseg.data.index import Index
-from auxseg.datasets.instances import read_counts
+from auxseg.datasets.rle import read_counts
 from auxseg.params import Dataset
 from helpers import dataset_params, import_dataset, import_problems, noise
 from project import ROOT

@@ -266,11 +266,24 @@ def test_another_validation_list_trains_nothing(project: Project) -> None:
 def test_inputs_of_ones_own_are_used_instead_of_the_demo_and_its_saliency(
     finished: tuple[Project, str], fresh: Project
 ) -> None:
+    """Also from folders whose names mean something to a shell."""
     sources = finished[0].folder / "data" / "sources"
-    shutil.copytree(sources / "demo", fresh.folder / "photos")
-    shutil.copytree(sources / "saliency" / "geodesic", fresh.folder / "maps")
-    fresh.set_params({"dataset.root": "photos", "saliency.root": "maps"})
+    photos, maps = "my photos (R&D); it's", "maps > 1 * 2"
+    shutil.copytree(sources / "demo", fresh.folder / photos)
+    shutil.copytree(sources / "saliency" / "geodesic", fresh.folder / maps)
+    fresh.set_params({"dataset.root": photos, "saliency.root": maps})
     assert fresh.repro("saliency") == ["dataset", "params", "saliency"]
+
+
+def test_data_of_ones_own_below_data_can_be_tracked_and_used_in_another_workspace(
+    finished: tuple[Project, str], fresh: Project
+) -> None:
+    shutil.copytree(finished[0].folder / "data/sources/demo", fresh.folder / "data/own")
+    fresh.set_params({"dataset.root": "data/own"})
+    fresh.run("dvc", "add", "--quiet", "data/own")
+    fresh.commit()
+    assert (fresh.folder / "data" / "own.dvc").is_file()
+    assert "Running stage 'dataset'" in fresh.run("dvc", "exp", "run", "--temp", "dataset")
 
 
 def test_a_clone_gets_the_artifacts_from_a_remote_instead_of_making_them(

@@ -10,38 +10,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.data.maps import read_labels
-from auxseg.networks.stored import class_names, save_network
+from auxseg.networks.classifier import Classifier
+from auxseg.networks.stored import class_names, load_network, save_network
 from auxseg.params import Predict
 from auxseg.report.plots import overlay
 from auxseg.use.commands import segment as main
-from auxseg.use.segment import coco_results, segment
+from auxseg.use.export import export_network
+from auxseg.use.segment import segment
 from helpers import SEGMENTATION_CRF, noise
-from networks_of_tests import new_auxsegnet
-from project import ROOT
+from networks_of_tests import NAMES, new_classifier, new_segmenter
 
-PARAMS = ROOT / "params.yaml"
 CPU = torch.device("cpu")
-NAMES = ("cat", "dog", "cow")
-
-
-@pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a network, as working directory one with parameters."""
-    (tmp_path / "params.yaml").write_text(PARAMS.read_text("utf-8"), "utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AUXSEG_DEVICE", "cpu")
-    folder = tmp_path / "model"
-    folder.mkdir()
-    save_network(folder, network(), NAMES)
-    return folder
-
-
-def network() -> AuxSegNet:
-    torch.manual_seed(0)
-    return new_auxsegnet("tiny", 3, False, "dual", True).eval()
 
 
 def photos(folder: Path) -> Path:
@@ -55,18 +38,23 @@ def test_every_image_of_a_folder_gets_a_label_map_and_an_overlay(
     model: Path, tmp_path: Path
 ) -> None:
     folder, out = photos(tmp_path / "photos"), tmp_path / "out"
-    (folder / ".hidden").write_text("not an image")
-    (folder / "below").mkdir()
+    photos(folder / "below")
     main(folder, model, out)
-    for path in folder.glob("*.*g"):
+    names = ["below/one.png", "below/zwö.png", "one.png", "zwö.png"]
+    for path in folder.rglob("*.*g"):
         with Image.open(path) as image:
             photo = np.asarray(image.convert("RGB"))
-        labels = read_labels(out / "labels" / f"{path.stem}.png")
+        name = path.relative_to(folder).with_suffix(".png")
+        labels = read_labels(out / "labels" / name)
         assert labels.shape == photo.shape[:2]
         assert labels.max() <= len(NAMES)
-        with Image.open(out / "overlays" / f"{path.stem}.png") as picture:
+        with Image.open(out / "overlays" / name) as picture:
             np.testing.assert_array_equal(np.asarray(picture), overlay(photo, labels))
-    assert sorted(p.name for p in (out / "labels").iterdir()) == ["one.png", "zwö.png"]
+    assert files(out / "labels") == files(out / "overlays") == names
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def test_a_single_image_is_segmented_as_in_its_folder(model: Path, tmp_path: Path) -> None:
@@ -78,11 +66,11 @@ def test_a_single_image_is_segmented_as_in_its_folder(model: Path, tmp_path: Pat
     assert [p.name for p in paths[1].parent.iterdir()] == ["one.png"]
 
 
-def test_an_unreadable_file_is_named_and_the_rest_is_done(
+def test_an_unreadable_photograph_is_named_and_the_rest_is_done(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = photos(tmp_path / "photos"), tmp_path / "out"
-    (folder / "a.txt").write_text("not an image")
+    (folder / "a.webp").write_text("not an image")
     whole = (folder / "one.png").read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     arguments = ["segment", str(folder), "--model", str(model), "--out", str(out)]
@@ -91,11 +79,23 @@ def test_an_unreadable_file_is_named_and_the_rest_is_done(
     with pytest.raises(SystemExit) as end:
         run(main)
     first, second = str(end.value).splitlines()
-    assert first == f"error: {folder / 'a.txt'}: not a JPEG or PNG image"
+    assert first == f"error: {folder / 'a.webp'}: not a JPEG or PNG image"
     assert second.startswith(f"{folder / 'cut.png'}: damaged: ")
-    assert sorted(p.name for p in (out / "labels").iterdir()) == ["one.png", "zwö.png"]
-    entries = json.loads((out / "coco.json").read_text("utf-8"))
-    assert {entry["image_id"] for entry in entries} <= {"one", "zwö"}
+    assert files(out / "labels") == ["one.png", "zwö.png"]
+    images = json.loads((out / "coco.json").read_text("utf-8"))["images"]
+    assert [image["file_name"] for image in images] == ["one.png", "zwö.jpg"]
+
+
+def test_side_files_are_counted_and_no_error(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photos(tmp_path / "photos")
+    for name in ("one.json", "one.xml", "Thumbs.db", ".hidden"):
+        (folder / name).write_text("{}")
+    main(folder, model, tmp_path / "out", crf=False)
+    assert files(tmp_path / "out" / "labels") == ["one.png", "zwö.png"]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+    assert line == f"left out, as they are no photographs: 2, such as {folder / 'one.json'}"
 
 
 def test_what_was_in_the_output_folder_stays(model: Path, tmp_path: Path) -> None:
@@ -103,29 +103,82 @@ def test_what_was_in_the_output_folder_stays(model: Path, tmp_path: Path) -> Non
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     main(folder, model, folder, crf=False)
     after = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    del after["segment.sha256"]
     assert after == before
 
 
-def test_two_images_of_one_stem_are_refused_before_any_work(model: Path, tmp_path: Path) -> None:
+def test_outputs_among_the_photographs_are_not_segmented_by_the_next_run(
+    model: Path, tmp_path: Path
+) -> None:
     folder = photos(tmp_path / "photos")
-    Image.fromarray(noise(20, 20)).save(folder / "one.jpg")
-    with pytest.raises(ValueError, match=r"one\.jpg and one\.png would all become one\.png"):
-        main(folder, model, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    for _ in range(2):
+        main(folder, model, folder, crf=False)
+    assert files(folder / "labels") == ["one.png", "zwö.png"]
+
+
+def test_a_file_of_the_user_s_in_the_way_is_named_before_any_work(
+    model: Path, tmp_path: Path
+) -> None:
+    folder, out = photos(tmp_path / "photos"), tmp_path / "out"
+    (out / "labels").mkdir(parents=True)
+    own = out / "labels" / "zwö.png"
+    own.write_text("drawn by hand")
+    with pytest.raises(ValueError, match=r"1 of the files to write .* such as .*zwö\.png: remove"):
+        main(folder, model, out, crf=False)
+    assert files(out) == ["labels/zwö.png"]
+    assert own.read_text() == "drawn by hand"
+
+
+def test_a_run_may_be_repeated_after_an_interruption(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = photos(tmp_path / "photos"), tmp_path / "out"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("auxseg.use.photographs.overlay", interrupt)
+        main(folder, model, out, crf=False)
+    assert files(out / "labels") == ["one.png"]
+    main(folder, model, out, crf=False, coco_json=out / "coco.json")
+    main(folder, model, out, crf=True, coco_json=out / "coco.json")
+    assert files(out / "labels") == files(out / "overlays") == ["one.png", "zwö.png"]
 
 
 def test_a_missing_or_empty_folder_is_named(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere: no such image or folder"):
         main(tmp_path / "nowhere", model, tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty: holds no files"):
+    with pytest.raises(ValueError, match=r"empty: holds no JPEG or PNG image"):
         main(tmp_path / "empty", model, tmp_path / "out")
+
+
+def test_the_classifier_is_no_network_that_segments(model: Path, tmp_path: Path) -> None:
+    save_network(tmp_path, new_classifier("tiny", 3, False))
+    folder = photos(tmp_path / "photos")
+    message = r"that is round 0's classifier, .*: name data/rounds/1/model or a later one"
+    with pytest.raises(ValueError, match=message):
+        main(folder, tmp_path, tmp_path / "out")
+    with pytest.raises(ValueError, match=message):
+        export_network(tmp_path, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"later round: name data/rounds/0/model"):
+        load_network(model, Classifier)
+
+
+def test_a_model_is_a_folder_with_a_description(model: Path, tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos")
+    with pytest.raises(ValueError, match=r"safetensors: a file; name the folder of a round"):
+        main(folder, model / "network.safetensors", tmp_path / "out")
+    save_file({"weight": torch.ones(2)}, tmp_path / "network.safetensors")
+    with pytest.raises(ValueError, match=r"weights without the description of a network"):
+        main(folder, tmp_path, tmp_path / "out")
 
 
 def test_probabilities_have_the_size_of_the_photo_and_the_crf_changes_them() -> None:
     params, image = Predict(scales=[1.0], mirror=False), noise(21, 50)
-    plain = segment(network(), image, params, None, CPU)
-    refined = segment(network(), image, params, SEGMENTATION_CRF, CPU)
+    plain = segment(new_segmenter(), image, params, None, CPU)
+    refined = segment(new_segmenter(), image, params, SEGMENTATION_CRF, CPU)
     assert plain.shape == refined.shape == (4, 21, 50)
     for probabilities in (plain, refined):
         np.testing.assert_allclose(probabilities.sum(0), 1, rtol=1e-4)
@@ -142,37 +195,21 @@ def test_a_large_photo_on_its_side_gets_labels_as_it_is_viewed(model: Path, tmp_
     assert read_labels(out / "labels" / "long.png").shape == (1500, 90)
     with Image.open(out / "overlays" / "long.png") as picture:
         assert picture.size == (61, 1024)
-    for entry in json.loads((out / "coco.json").read_text("utf-8")):
-        assert entry["segmentation"]["size"] == [1500, 90]
-
-
-def test_coco_results_hold_the_mask_and_mean_probability_of_each_class_present() -> None:
-    mask = pytest.importorskip("pycocotools.mask", reason="pycocotools is not installed")
-    probabilities = np.full((4, 3, 5), 0.1, np.float32)
-    probabilities[0] = 0.5
-    probabilities[3, 1:, :2] = 0.6
-    probabilities[1, 0, 4] = 0.9
-    results = json.loads(json.dumps(coco_results("photo", probabilities, (3, 5), NAMES)))
-    assert [(e["image_id"], e["category_id"], e["category_name"]) for e in results] == [
-        ("photo", 1, "cat"),
-        ("photo", 3, "cow"),
-    ]
-    assert [e["score"] for e in results] == pytest.approx([0.9, 0.6])
-    labels = probabilities.argmax(0)
-    for entry in results:
-        decoded = mask.decode(entry["segmentation"])
-        np.testing.assert_array_equal(decoded, labels == entry["category_id"])
+    content = json.loads((out / "coco.json").read_text("utf-8"))
+    assert [(i["height"], i["width"]) for i in content["images"]] == [(1500, 90)]
+    for annotation in content["annotations"]:
+        assert annotation["segmentation"]["size"] == [1500, 90]
 
 
 def test_a_network_carries_its_class_names(model: Path, tmp_path: Path) -> None:
     assert class_names(model) == list(NAMES)
-    save_network(tmp_path, network())
+    save_network(tmp_path, new_segmenter())
     assert class_names(tmp_path) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 50), (13, 301), (64, 63)])
 def test_a_photo_of_any_size_is_segmented_at_its_own_size(height: int, width: int) -> None:
     params, image = Predict(scales=[0.5, 1.0], mirror=True), noise(height, width)
-    probabilities = segment(network(), image, params, SEGMENTATION_CRF, CPU)
+    probabilities = segment(new_segmenter(), image, params, SEGMENTATION_CRF, CPU)
     assert probabilities.shape == (4, height, width)
     assert np.isfinite(probabilities).all()
