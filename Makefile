@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # The pipeline calls `python`, which must be the environment's; so does DVC in a queued experiment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro status test cluster torture ablation bench lock clean
+.PHONY: help repro status test cluster torture ablation fuzz bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ torture: $(READY) ## kill the pipeline 100 times, compare what it ends with
 
 ablation: $(READY) ## repeat the comparison of docs/results.md: 3 seeds, 3 kinds of affinity
 	python -m bench.ablation
+
+fuzz: $(READY) ## give damaged files to every reader, 20,000 of them
+	python -m bench.fuzz --inputs 20000
 
 bench: $(READY) ## time each step beside a plain version of it, after a `make repro`
 	python -c 'from bench.speed import main; main()'

@@ -296,6 +296,9 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         # The same YAML 1.2 reader as DVC: `1e-3` is a number, `no` a string.
         values = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        line = f"{path}: cannot be read: no such file; run this in the folder of the project"
+        raise ParamsError(line) from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ParamsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Random = random.Random
-MAX_BYTES = 2**20  # of a damaged input
+MAX_BYTES = 2**18  # of a damaged input
 DEPTHS = (20, 200, 2_000, 200_000)
 NUMBERS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 WORDS = (
@@ -56,7 +56,9 @@ def _remove(rng: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 def _repeat(rng: Random, data: bytes, _: Sequence[bytes]) -> bytes:
     start, end = _range(rng, data)
-    return data[:end] + data[start:end] * rng.choice((1, 1, 3, 100, 10_000)) + data[end:]
+    most = MAX_BYTES // max(1, end - start)
+    times = min(most, rng.choice((1, 1, 3, 100, 10_000)))
+    return data[:end] + data[start:end] * times + data[end:]
 
 
 def _overwrite(rng: Random, data: bytes, _: Sequence[bytes]) -> bytes:

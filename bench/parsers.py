@@ -1,7 +1,5 @@
 """Everything that reads a file of a user's, with whole files to damage."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.cam.ready import ReadyCams
 from auxseg.choices import check_choices
+from auxseg.data.index import Entry
 from auxseg.data.maps import read_labels
 from auxseg.data.npy import read_npy
 from auxseg.data.photos import read_photo
-from auxseg.datasets.formats import FORMATS
+from auxseg.datasets.formats import FORMATS, list_images
 from auxseg.datasets.listing import index_images
 from auxseg.datasets.problems import Report
 from auxseg.networks.stored import load_network
@@ -22,33 +22,13 @@ from auxseg.saliency.imported import import_maps
 from auxseg.saliency.onnx import OnnxSaliency
 from auxseg.weights.pretrained import read_state
 from bench import samples
+from bench.trials import Files, Parser, Seeds
 
 ROOT = Path(__file__).parents[1]
 MXNET = ROOT / "tests" / "reference" / "mxnet_sample.params"
 PARAMS = ROOT / "params.yaml"
 VOC = ("Annotations/0.xml", samples.XML), ("ImageSets/Segmentation/train.txt", samples.LISTS)
 ARCHIVES = ("zip", "tar", "tar.gz")
-
-# As they may be sent to another process.
-Seeds = Callable[[], Sequence[bytes]]
-Files = Callable[[], dict[str, bytes]]
-
-
-@dataclass(frozen=True)
-class Parser:
-    """A reader of files called ``name``.
-
-    Attributes:
-        seeds: Whole files.
-        alone: Whether the file is read by itself, so that its refusal is one line.
-        around: The files that lie beside it, by path.
-    """
-
-    name: str
-    read: Callable[[Path], object]
-    seeds: Seeds
-    alone: bool = True
-    around: Files = dict
 
 
 def parsers() -> list[Parser]:
@@ -62,7 +42,10 @@ def parsers() -> list[Parser]:
             _in_dataset(name, "voc", partial(list, seeds), partial(samples.voc_files, name))
             for name, seeds in VOC
         ),
-        Parser("cam.npy", read_npy, samples.arrays),
+        _in_dataset("cls_labels.npy", "folder", samples.class_labels, samples.folder_files),
+        Parser("array.npy", read_npy, samples.arrays),
+        Parser("cam.npy", _read_cam, samples.cams, alone=False),
+        Parser("cam.npz", _read_cam, samples.zipped_cams, alone=False),
         *(
             Parser(f"maps.{kind}", _read_archive, partial(samples.archives, kind), alone=False)
             for kind in ARCHIVES
@@ -97,7 +80,7 @@ def _read_dataset(format_: str, depth: int, path: Path) -> None:
         max_side=64,
     )
     root, report, module = path.parents[depth], Report(), FORMATS[format_]
-    listed = module.list_images(root, params, report)
+    listed = list_images(root, params, report)
     for index in index_images(root, params, listed, module.find_mask, report):
         for entry in index.entries:
             module.read_mask(index, entry)
@@ -105,6 +88,12 @@ def _read_dataset(format_: str, depth: int, path: Path) -> None:
 
 def _read_photo(path: Path) -> None:
     read_photo(path.read_bytes(), 64)
+
+
+def _read_cam(path: Path) -> None:
+    height, width = samples.SIZE
+    entry = Entry(path.stem, "train", "unused", "", width, height, (0,))
+    list(ReadyCams(path.parent, ["cat", "dog"], [0, 1], 2, 8).read([entry]))
 
 
 def _read_archive(path: Path) -> None:

@@ -120,19 +120,47 @@ def annotations(images: Sequence[int]) -> bytes:
     ).encode()
 
 
-def arrays() -> list[bytes]:
-    """Make files of numpy, of the kinds in which the field stores labels and CAMs."""
-    cam = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    kept = {"keys": np.array([0, 1]), "cam": torch.tensor(cam)[None], "high_res": cam[None]}
-    values: tuple[Any, ...] = (cam, {0: cam, 14: cam}, kept, {"2007_000032": np.array([1.0, 0.0])})
-    found = []
-    for value in values:
-        buffer = io.BytesIO()
-        np.save(buffer, value, allow_pickle=True)
-        found.append(buffer.getvalue())
+def _npy(value: Any) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, cam=cam, keys=np.array([3]))
-    return [*found, buffer.getvalue()]
+    np.save(buffer, value, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def arrays() -> list[bytes]:
+    """Make files of numpy, with and without pickled objects."""
+    values: tuple[Any, ...] = (
+        np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4),
+        np.array(["a", "ä"]),
+        {"text": ["a", 1, 2.5, None, (True, b"c")]},
+    )
+    return [*map(_npy, values), *cams(), *class_labels(), *zipped_cams()]
+
+
+def class_labels() -> list[bytes]:
+    """Make image-level labels as the field stores them."""
+    return [
+        _npy({str(n): np.array([n % 2, 1 - n % 2], type_) for n in range(5)})
+        for type_ in (np.float32, np.int64)
+    ]
+
+
+def cams() -> list[bytes]:
+    """Make CAMs as the field stores them."""
+    cam = np.linspace(0, 1, SIZE[0] * SIZE[1], dtype=np.float32).reshape(SIZE)
+    kept = {"keys": np.array([0, 1]), "cam": torch.tensor(cam)[None], "high_res": cam[None]}
+    return [
+        _npy({0: cam, 1: cam}),
+        _npy(kept | {"keys": np.array([0])}),
+        _npy(kept | {"high_res": np.stack([cam, cam]).astype(np.float16)}),
+    ]
+
+
+def zipped_cams() -> list[bytes]:
+    """Make CAMs as `.npz`."""
+    buffer = io.BytesIO()
+    cam = np.ones((1, *SIZE), np.float32)
+    np.savez_compressed(buffer, keys=np.array([0]), high_res=cam)
+    return [buffer.getvalue()]
 
 
 def archives(kind: str) -> list[bytes]:

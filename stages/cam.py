@@ -10,7 +10,9 @@ from auxseg.cam.multi_scale import cam, class_maps
 from auxseg.cam.ready import ReadyCams
 from auxseg.data.files import NO_FILE, verify
 from auxseg.data.index import Photograph, read_index
+from auxseg.data.palette import IGNORE
 from auxseg.data.shards import encode_arrays, write_shards
+from auxseg.datasets.mask_values import UNKNOWN, MaskValues
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
@@ -28,21 +30,28 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
     params = load_params().cam
     index = read_index(dataset)
     classifier = stored_network(model, Classifier)
-    if root.name != NO_FILE:
-        verify(root)
-        ready = ReadyCams(root, index.classes, classifier.load().stride)
-
-        def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
-            for id_, arrays in ready.read(index.entries, done):
-                yield id_, encode_arrays(arrays)
-
-        ids = [entry.id for entry in index.entries]
-        with making(out, params=None) as (folder, scratch):
-            write_shards(folder, collect(ids, rest, scratch, "ready CAM"))
+    if root.name == NO_FILE:
+        job = Job(index.photograph, partial(maps, classifier, params), network=True)
+        with making(out, params=params) as (folder, scratch):
+            write_shards(folder, each(index.entries, job, scratch, "CAM"))
         return
-    job = Job(index.photograph, partial(maps, classifier, params), network=True)
-    with making(out, params=params) as (folder, scratch):
-        write_shards(folder, each(index.entries, job, scratch, "CAM"))
+    verify(root)
+    values = MaskValues(index.classes, index.mask_values)
+    ready = ReadyCams(
+        root,
+        index.classes,
+        numbers=[value - 1 for value in values.of_class],
+        limit=int((values.labels[1:IGNORE] != UNKNOWN).sum()),
+        stride=classifier.load().stride,
+    )
+
+    def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
+        for id_, arrays in ready.read(index.entries, done):
+            yield id_, encode_arrays(arrays)
+
+    with making(out, params=None) as (folder, scratch):
+        ids = [entry.id for entry in index.entries]
+        write_shards(folder, collect(ids, rest, scratch, "ready CAM"))
 
 
 def maps(model: StoredNetwork[Classifier], params: CamParams, photo: Photograph) -> bytes:

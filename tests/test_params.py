@@ -119,11 +119,19 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("network.weights", "none", "data/none is needed"),
         ("saliency.root", "none", "data/none is needed"),
         ("onnx.model", "none", "data/none is needed"),
+        ("cam.root", "none", "data/none is needed"),
+        ("network.weights", None, "data/none is needed"),
+        ("saliency.root", None, "data/none is needed"),
+        ("onnx.model", "", "data/none is needed"),
+        ("cam.root", False, "data/none is needed"),
+        ("dataset.root", None, "valid string"),
         ("network.output_stride", 32, "8 or 16"),
         ("classifier.augment.crop", 25, "greater than or equal to 33"),
         ("train.augment.scale", [1.2, 0.8], "\\[smallest, largest\\] is needed"),
         ("dataset.classes", ["cat", "dog", "cat"], "listed twice"),
         ("dataset.classes", ["cat;dog"], "';'"),
+        ("dataset.classes", ["cat ", "dog"], "spaces at an end"),
+        ("dataset.classes", ["two\nlines"], "control character"),
         # Unknown.
         ("train.momentum", 0.9, "unknown key"),
         ("sed", 0, "unknown key"),
@@ -136,9 +144,58 @@ def test_a_bad_value_is_one_line_with_key_value_and_what_is_allowed(
     message = refusal(path)
     assert "\n" not in message
     assert message.startswith(f"{path}: {key}")
-    assert repr(value) in message
+    assert ("null" if value is None else repr(value)) in message
     with pytest.raises(ParamsError, match=allowed):
         load(path)
+
+
+PATHS = ("dataset.root", "saliency.root", "network.weights", "onnx.model", "cam.root")
+
+
+@pytest.mark.parametrize("key", PATHS)
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("own$HOME", "a path without '$' is needed"),
+        ('the "best"', "a path without '\"' is needed"),
+        ("`id`", "a path without '`' is needed"),
+        ("C:\\own", "a path without '\\\\' is needed"),
+        ("two\nlines", "a path without '\\n' is needed"),
+        ("a\0b", "a path without '\\x00' is needed"),
+        ("-rf", "taken for an option: write './-…'"),
+        ("~/own", "write the whole path"),
+        ("https://example.org/own.zip", "download it first"),
+    ],
+)
+def test_a_path_that_the_shell_would_change_is_refused_by_its_key(
+    key: str, value: str, problem: str, tmp_path: Path
+) -> None:
+    path = store(tmp_path, changed(key, value))
+    message = refusal(path)
+    assert message.startswith(f"{path}: {key} = {value!r}: ")
+    assert problem in message
+
+
+@pytest.mark.parametrize("key", PATHS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "my data/own",
+        "own (copy)",
+        "R&D",
+        "own's",
+        "a;b",
+        "ä/ö",
+        "../own/",
+        "/srv/own",
+        "./-x",
+        "a~",
+    ],
+)
+def test_any_other_path_will_do(key: str, value: str, tmp_path: Path) -> None:
+    section, name = key.split(".")
+    params = load(store(tmp_path, changed(key, value)))
+    assert getattr(getattr(params, section), name) == value
 
 
 def test_an_item_of_a_list_is_named_by_its_position(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The files of CAMs that the field's repositories write, one per image or one per map.
 
-Class numbers in the files begin with 0, as in the labels of these repositories.
+A class has the number v - 1 in them if its value in masks is v, see ``dataset.mask_values``.
 
 - ``<id>.npy``, a pickled dict of (H, W) arrays by class number: PSA, SEAM, EPS, MCTformer
 - ``<id>.npy``, a pickled dict of the class numbers ``keys`` and of arrays (P, H, W): IRN, ReCAM,
@@ -9,7 +9,7 @@ Class numbers in the files begin with 0, as in the labels of these repositories.
 - ``<id>_<class number>.png``, 8-bit: OAA, L2G
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,15 @@ Map = npt.NDArray[Any]
 FIELDS = ("high_res", "attn_highres", "highres", "cam", "strided_cam")
 
 
-def find_maps(files: Mapping[str, Path], id_: str, classes: int) -> tuple[Path, dict[int, Map]]:
+def find_maps(
+    files: Mapping[str, Path], id_: str, numbers: Iterable[int]
+) -> tuple[Path, dict[int, Map]]:
     """Read the maps of an image.
 
     Args:
         files: The files of a folder by name.
         id_: Of the image.
-        classes: How many classes there are.
+        numbers: The numbers of all classes.
 
     Returns:
         The file, or the first one of several, and the maps by class number, unchecked.
@@ -42,7 +44,7 @@ def find_maps(files: Mapping[str, Path], id_: str, classes: int) -> tuple[Path, 
         ValueError: If a file cannot be read, or there are files of several kinds.
     """
     arrays = [files[name] for suffix in (".npy", ".npz") if (name := f"{id_}{suffix}") in files]
-    images = {n: files[name] for n in range(classes) if (name := f"{id_}_{n}.png") in files}
+    images = {n: files[name] for n in numbers if (name := f"{id_}_{n}.png") in files}
     sources = [*arrays, *list(images.values())[:1]]
     if not sources:
         raise FileNotFoundError

@@ -29,12 +29,16 @@ class ReadyCams:
 
     Attributes:
         root: The folder; files in its sub-folders are not read.
-        classes: Names of the K classes; their numbers in the files are 0..K-1.
+        classes: Names of the K classes.
+        numbers: Their numbers in the files.
+        limit: Numbers from here on are no class's.
         stride: Output stride of the network whose CAMs these replace.
     """
 
     root: Path
     classes: Sequence[str]
+    numbers: Sequence[int]
+    limit: int
     stride: int
 
     def read(
@@ -78,23 +82,24 @@ class ReadyCams:
         maps = np.zeros((len(entry.labels), *size), np.float16)
         if not entry.labels:
             return maps
-        path, found = find_maps(files, normalize("NFC", entry.id), len(self.classes))
-        numbers = ", ".join(map(str, found)) or "none"
-        if not found.keys() <= set(range(len(self.classes))):
+        path, found = find_maps(files, normalize("NFC", entry.id), self.numbers)
+        listed = ", ".join(map(str, found)) or "none"
+        if any(not 0 <= number < self.limit for number in found):
             raise ValueError(
-                f"{path}: class numbers {numbers}, but those of the {len(self.classes)} classes "
-                f"are 0 to {len(self.classes) - 1}"
+                f"{path}: maps of the class numbers {listed}, but there is none from {self.limit} "
+                "on (see dataset.classes and dataset.mask_values)"
             )
         for place, label in enumerate(entry.labels):
-            if label not in found:
+            number = self.numbers[label]
+            if number not in found:
                 raise ValueError(
-                    f"{path}: no map of {self.classes[label]}, class number {label}, but maps of "
-                    f"{numbers}"
+                    f"{path}: no map of {self.classes[label]}, class number {number}, but maps of "
+                    f"{listed}"
                 )
             try:
-                map_ = _checked(found[label], (entry.height, entry.width))
+                map_ = _checked(found[number], (entry.height, entry.width))
             except ValueError as error:
-                raise ValueError(f"{path}: the map of class number {label} {error}") from error
+                raise ValueError(f"{path}: the map of class number {number} {error}") from error
             maps[place] = _normalised(map_, size)
         return maps
 

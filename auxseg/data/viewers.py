@@ -22,7 +22,8 @@ def variants(data: bytes) -> list[bytes]:
         colour profile; nothing for other files.
     """
     if data.startswith(_JPEG):
-        return [data + rest + _JPEG_END for rest in (b"", b"\x55" * 64, b"\xc3" * 64)]
+        begun = data.removesuffix(_JPEG_END[:1])
+        return [begun + rest + _JPEG_END for rest in (b"", b"\x55" * 64, b"\xc3" * 64)]
     if data.startswith(_PNG):
         return [_without_texts(data)]
     return []

@@ -49,5 +49,5 @@ def leave_out(name: str, place: str, params: Dataset, report: Report) -> None:
         hint = f"did you mean {plain[close[0]]!r}?"
         report.warning(f"class {name!r} left out, as dataset.classes lacks it; {hint}", place)
     else:
-        kind = "class of an image left out, as dataset.classes lacks it"
+        kind = "class left out, as dataset.classes lacks it"
         report.warning(kind, f"{name!r} in {place}")

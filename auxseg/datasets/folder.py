@@ -37,7 +37,8 @@ def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
         listed = _by_class_folders(root, params, report)
     else:
         listed = _by_table(root, params, report)
-    _check_names_of_masks(root / "masks", listed, report)
+    if not report.has_problems:  # which may be why an image is not listed
+        _check_names_of_masks(root / "masks", listed, report)
     return listed
 
 
@@ -55,8 +56,11 @@ def read_mask(index: Index, entry: Entry) -> Bytes | None:
 def _by_table(root: Path, params: Dataset, report: Report) -> list[Listed]:
     photos = _photographs(root / "images", TABLE, report)
     spellings = Spellings(photos)
+    table = read_table(root / TABLE, params, report)
+    if table is None:
+        return []
     rows: dict[str, Row] = {}
-    for row in read_table(root / TABLE, params, report):
+    for row in table:
         id_ = row.cells["id"]
         keys = spellings.find(id_) or spellings.find(without_suffix(id_))
         if not keys:
@@ -78,9 +82,9 @@ def _by_table(root: Path, params: Dataset, report: Report) -> list[Listed]:
         if "split" in row.cells:
             split = row_split(row, params, report)
         else:
-            split = _every_fifth(number, key, f"{TABLE} has no column 'split'", report)
-        labels = row_labels(row, params, report)
+            split = _every_fifth(number, photos[key], f"{TABLE} has no column 'split'", report)
         if split is not None:
+            labels = row_labels(row, params, report)
             listed.append(Listed(photos[key].stem, split, photos[key], labels))
     return listed
 
@@ -105,7 +109,9 @@ def _by_class_labels(root: Path, params: Dataset, report: Report) -> list[Listed
         report.warning(f"key of {CLASS_LABELS} without an image", key)
     reason = f"{CLASS_LABELS} has no splits"
     return [
-        Listed(photos[key].stem, _every_fifth(number, key, reason, report), photos[key], labels)
+        Listed(
+            photos[key].stem, _every_fifth(number, photos[key], reason, report), photos[key], labels
+        )
         for number, (key, labels) in enumerate(found.items())
     ]
 
@@ -116,11 +122,11 @@ def _by_class_folders(root: Path, params: Dataset, report: Report) -> list[Liste
     return [
         Listed(
             image.photograph.stem,
-            image.split or _every_fifth(number, key, reason, report),
+            image.split or _every_fifth(number, image.photograph, reason, report),
             image.photograph,
             image.labels,
         )
-        for number, (key, image) in enumerate(found.items())
+        for number, image in enumerate(found.values())
     ]
 
 
@@ -130,7 +136,8 @@ def _photographs(images: Path, labels: str, report: Report) -> dict[str, Path]:
     for path in _visible(images):
         key = composed(path.stem)
         if path.is_dir():
-            report.warning(f"folder in images/ left out, as there is a {labels}", path.name)
+            kind = f"folder in images/ left out, as {labels} is for the images in images/ itself"
+            report.warning(kind, path.name)
         elif path.suffix.lower() not in PHOTOGRAPHS:
             report.warning("file in images/ left out, as it is no .jpg or .png", path.name)
         elif key in photos:
@@ -146,10 +153,10 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _every_fifth(number: int, id_: str, reason: str, report: Report) -> Split:
+def _every_fifth(number: int, photo: Path, reason: str, report: Report) -> Split:
     if (number + 1) % VAL_EVERY:
         return "train"
-    report.warning(f"image for validation (every fifth, as {reason})", id_)
+    report.warning(f"image for validation (every fifth, as {reason})", photo.name)
     return "val"
 
 

@@ -132,14 +132,19 @@ def read_instances(path: Path) -> Instances:
 def _describe(problem: Any) -> tuple[str, str]:
     """Return place and message; all attempts to read a value of several types have one place."""
     where = ".".join(str(part) for part in problem["loc"][:3]) or "the file"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"]
     if problem["type"] == "missing":
         return where, "is missing"
-    if not problem["loc"]:
-        return where, message[0].lower() + message[1:]
-    value = repr(problem["input"])
-    short = value if len(value) <= 60 else f"{value[:57]}…"
-    return where, f"{short}: {message[0].lower()}{message[1:]}"
+    if problem["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+    else:
+        message = message[0].lower() + message[1:]
+    return where, f"{_short(problem['input'])}: {message}" if problem["loc"] else message
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _contradictions(instances: Instances) -> Iterable[tuple[str, str]]:

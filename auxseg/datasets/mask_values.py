@@ -35,9 +35,9 @@ class MaskValues:
         self.labels[[0, *self.of_class]] = range(len(classes) + 1)
 
     def described(self) -> str:
-        """Return how masks are to be stored, for messages."""
-        first = f"{self.of_class[0]} = {self.classes[0]}"
-        return f"label numbers in 8 bits are needed (0 = background, {first}, …, 255 = ignore)"
+        """Return which numbers masks hold, for messages."""
+        more = " …," if len(self.classes) > 1 else ""
+        return f"0 = background, {self.of_class[0]} = {self.classes[0]},{more} 255 = ignore"
 
 
 def class_values(

@@ -16,7 +16,7 @@ from auxseg.datasets.names import find_file
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _KINDS = {
-    "1": "a 1-bit image, which cannot tell {count} classes apart",
+    "1": "a 1-bit image, which has room for one class only",
     "RGB": "a colour image",
     "RGBA": "a colour image",
     "LA": "a grey image with transparency",
@@ -61,8 +61,8 @@ def open_mask(path: Path, values: MaskValues) -> Image.Image:
     """
     data = read_file(path)
     if not data.startswith(_PNG):
-        kind = "a JPEG image, which blurs labels" if data.startswith(_JPEG) else "not a PNG image"
-        raise ValueError(f"{path}: {kind}; {values.described()}")
+        jpeg = " but a JPEG image, which blurs labels" if data.startswith(_JPEG) else ""
+        raise ValueError(f"{path}: not a PNG image{jpeg}")
     try:
         image = open_image(data)
         image.load()
@@ -71,8 +71,9 @@ def open_mask(path: Path, values: MaskValues) -> Image.Image:
     if image.mode == "1" and len(values.classes) == 1:
         return image.convert("L").point([0] + [values.of_class[0]] * 255)
     if image.mode not in ("P", "L"):
-        kind = _KINDS.get(image.mode, "a 16-bit image").format(count=len(values.classes))
-        raise ValueError(f"{path}: {kind}; {values.described()}")
+        kind = _KINDS.get(image.mode, "a 16-bit image")
+        line = f"{kind}; label numbers in 8 bits are needed ({values.described()})"
+        raise ValueError(f"{path}: {line}")
     return image
 
 
@@ -89,7 +90,7 @@ def labels_in(path: Path, image: Image.Image, values: MaskValues) -> set[int]:
         count = len(values.classes)
         classes = "there is 1 class" if count == 1 else f"there are {count} classes"
         raise ValueError(
-            f"{path}: label {unknown[-1]}, but {classes}; {values.described()}, "
-            "or the numbers that dataset.mask_values gives"
+            f"{path}: label {unknown[-1]}, but {classes} ({values.described()}); "
+            "dataset.mask_values says which numbers masks hold"
         )
     return set(labels.tolist())

@@ -38,7 +38,7 @@ class _Record:
         return f"{path}, lines {self.first} to {self.last}"
 
 
-def read_table(path: Path, params: Dataset, report: Report) -> list[Row]:
+def read_table(path: Path, params: Dataset, report: Report) -> list[Row] | None:
     """Read the rows of a table that is separated by commas, semicolons or tabs.
 
     Rows and columns without any content are passed over.
@@ -49,39 +49,41 @@ def read_table(path: Path, params: Dataset, report: Report) -> list[Row]:
         report: Gets problems.
 
     Returns:
-        All rows that have a cell for each column; none if the columns are not those that are
-        needed.
+        All rows that have a cell for each column; None if the table cannot be used at all.
     """
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
         report.problem("missing table", f"{path}: {error.strerror}")
-        return []
+        return None
     except UnicodeDecodeError:
         line = f"{path}: not UTF-8 text; in Excel, save it as 'CSV UTF-8'"
         report.problem("unreadable table", line)
-        return []
+        return None
     header = text.lstrip("\r\n").partition("\n")[0]
     separator = max(_SEPARATORS, key=header.count)
     try:
         first, *records = _records(text, separator) or [_Record(1, 1, [])]
     except ValueError as error:
         report.problem("unreadable table", f"{path}, {error}")
-        return []
+        return None
     columns = _columns(path, first, records, params, report)
     if columns is None:
-        return []
+        return None
     rows = []
     for record in records:
         cells = record.cells
-        if len(cells) >= len(first.cells) and not any(cells[len(first.cells) :]):
+        if record.first < record.last:
+            line = (
+                f"{record.place(path)}: a cell goes on over the end of a line; is a quote missing?"
+            )
+            report.problem("cell of several lines", line)
+        elif len(cells) >= len(first.cells) and not any(cells[len(first.cells) :]):
             row = {name: cells[number] for number, name in columns.items()}
             rows.append(Row(record.place(path), row))
         else:
             line = f"{record.place(path)}: {len(cells)} cells, but the first line names "
             line += f"{len(first.cells)} columns (separated by {separator!r})"
-            if record.first < record.last:
-                line += "; is a quote missing that ends a cell?"
             report.problem("wrong number of cells", line)
     return rows
 
@@ -131,7 +133,7 @@ def _records(text: str, separator: str) -> list[_Record]:
             records.append(_Record(first, reader.line_num, [cell.strip() for cell in cells]))
             first = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"line {first}: {error}; is a quote missing that ends a cell?") from error
+        raise ValueError(f"line {first}: {error}; is a quote missing?") from error
     if records[-1].cells != ["", ""]:  # but for a quote that is still open
         raise ValueError(f"line {records[-1].first}: a quote begins a cell, and none ends it")
     return [record for record in records if any(record.cells)]

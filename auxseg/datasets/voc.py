@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from xml.etree import ElementTree
 
 from auxseg.data.arrays import Bytes
@@ -11,9 +11,9 @@ from auxseg.datasets import masks
 from auxseg.datasets.class_labels import CLASS_LABELS, ClassLabels, read_class_labels
 from auxseg.datasets.classes import labels_of, leave_out, unlisted
 from auxseg.datasets.listing import Listed, splits
-from auxseg.datasets.names import find_file, without_suffix
+from auxseg.datasets.names import find_file
 from auxseg.datasets.problems import Report
-from auxseg.datasets.voc_lists import Line, read_list
+from auxseg.datasets.voc_lists import Line, photograph_name, read_list
 from auxseg.params import Dataset
 
 _MASKS = ("SegmentationClass", "SegmentationClassAug")
@@ -37,8 +37,8 @@ def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
 
 def find_mask(root: Path, entry: Entry) -> Path | None:
     """Return the mask file of an image; None if there is none."""
-    name = PurePosixPath(*PurePosixPath(entry.path).parts[1:]).as_posix()
-    return masks.find_mask(tuple(root / folder for folder in _MASKS), without_suffix(name))
+    folders = tuple(root / folder for folder in _MASKS)
+    return masks.find_mask(folders, photograph_name(entry.path))
 
 
 def read_mask(index: Index, entry: Entry) -> Bytes | None:

@@ -64,14 +64,14 @@ def read_list(root: Path, split: str, report: Report) -> Iterator[Line]:
 
 
 def _line(folder: Path, place: str, text: str) -> Line:
-    for name in (_name(text), _name(text.split()[0])):
+    for name in (photograph_name(text), photograph_name(text.split()[0])):
         found = find_file(folder, name, PHOTOGRAPHS)
         if found is not None:
             return Line(place, without_suffix(found.relative_to(folder).as_posix()), found)
     raise FileNotFoundError(f"{folder}/{name}.jpg: No such file, nor .jpeg or .png")
 
 
-def _name(path: str) -> str:
-    """Return what follows ``JPEGImages/`` in a path, without a suffix."""
+def photograph_name(path: str) -> str:
+    """Return what follows ``JPEGImages/`` in a path, or all of it, without a suffix."""
     _, _, below = f"/{path.lstrip('/')}".rpartition(f"/{_FOLDER}/")
     return without_suffix(below.lstrip("/"))

@@ -105,9 +105,10 @@ def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
     Raises:
         ValueError: If there is none, or if it is damaged.
     """
-    if folder.is_file():
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "no such folder"
         raise ValueError(
-            f"{folder}: a file; name the folder of a round's network, such as data/rounds/2/model"
+            f"{folder}: {what}; name that of a round's network, such as data/rounds/2/model"
         )
     path = folder / FILE
     return StoredNetwork(path, read_file(path), kinds)

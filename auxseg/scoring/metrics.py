@@ -8,6 +8,7 @@ out; a class that is predicted but nowhere true has IoU 0 and counts.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +110,24 @@ def recall_by_class(confusion: Counts) -> Fractions:
         (C,) float64; NaN for a class that is true nowhere.
     """
     return _share(np.diagonal(confusion), confusion.sum(axis=1))
+
+
+def has_objects(confusion: Counts) -> bool:
+    """Return whether a class but background is true or predicted in the matrix (C, C + 1)."""
+    return bool(confusion[1:].any() or confusion[:, 1:-1].any())
+
+
+def mean_score(by_class: Callable[[Counts], Fractions], confusion: Counts) -> float:
+    """Return the mean over classes of a score.
+
+    Args:
+        by_class: The score, such as `iou_by_class`.
+        confusion: Matrix (C, C + 1).
+
+    Returns:
+        A fraction; NaN if no class but background is true or predicted.
+    """
+    return mean_over_classes(by_class(confusion)) if has_objects(confusion) else math.nan
 
 
 def mean_over_classes(values: Fractions) -> float:

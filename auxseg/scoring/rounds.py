@@ -1,5 +1,6 @@
 """Scores of a round's artifacts against the ground truth."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -46,22 +47,18 @@ def score_pseudo_labels(index: Index, folder: Path) -> Scores:
     counts, images = confusion(index, "train", folder)
     return {
         "images": images,
-        "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
-        "labelled_miou": metrics.mean_over_classes(
-            metrics.iou_by_class(metrics.labelled_only(counts))
-        ),
+        "miou": metrics.mean_score(metrics.iou_by_class, counts),
+        "labelled_miou": metrics.mean_score(metrics.iou_by_class, metrics.labelled_only(counts)),
         "coverage": metrics.coverage(counts),
-        "precision": metrics.mean_over_classes(metrics.precision_by_class(counts)),
-        "recall": metrics.mean_over_classes(metrics.recall_by_class(counts)),
+        "precision": metrics.mean_score(metrics.precision_by_class, counts),
+        "recall": metrics.mean_score(metrics.recall_by_class, counts),
     }
 
 
 def score_segmentation(counts: Counts) -> Scores:
-    """Return mean IoU and pixel accuracy of a confusion matrix (C, C + 1); NaN for an empty one."""
-    return {
-        "miou": metrics.mean_over_classes(metrics.iou_by_class(counts)),
-        "pixel_accuracy": metrics.pixel_accuracy(counts),
-    }
+    """Return mean IoU and pixel accuracy of a confusion matrix (C, C + 1); NaN without objects."""
+    accuracy = metrics.pixel_accuracy(counts) if metrics.has_objects(counts) else math.nan
+    return {"miou": metrics.mean_score(metrics.iou_by_class, counts), "pixel_accuracy": accuracy}
 
 
 def score_saliency(index: Index, folder: Path) -> Scores:

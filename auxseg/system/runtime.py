@@ -133,7 +133,7 @@ def _number(variable: str, default: int, least: int = 1) -> int:
         ValueError: If the variable holds no whole number of ``least`` or more.
     """
     text = os.environ.get(variable) or str(default)
-    if not text.isdecimal() or int(text) < least:
+    if not re.fullmatch("[0-9]{1,18}", text) or int(text) < least:
         raise ValueError(f"{variable} = {text!r}: a whole number of {least} or more is needed")
     return int(text)
 

@@ -20,6 +20,7 @@ NO_SPACE = {
     errno.EFBIG: "file too large{}: see `ulimit -f`, or use another file system",
 }
 GOES_ON = "`dvc repro` goes on from there"
+LONGEST = 1000  # letters of a line; a damaged file may hold names of any length
 
 follow_dvc()
 large_pages()
@@ -45,7 +46,8 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
     except Interrupted as interrupted:
         sys.exit(interrupted.exit_code)
     except MENDABLE as error:
-        sys.exit(f"error: {_line(error, then)}")
+        lines = f"error: {_message(error, then)}".split("\n")
+        sys.exit("\n".join(line[:LONGEST] + "…" * (len(line) > LONGEST) for line in lines))
     except RuntimeError as error:
         if not _is_of_a_full_gpu(error):
             raise
@@ -56,7 +58,7 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
         )
 
 
-def _line(error: Exception, then: str) -> str:
+def _message(error: Exception, then: str) -> str:
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         what = NO_SPACE[error.errno].format(f" at {error.filename}" if error.filename else "")
         return f"{what}, {then}"

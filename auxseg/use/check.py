@@ -25,6 +25,8 @@ def check_inputs(project: Path) -> None:
     path = project / "params.yaml"
     params = load_params(path)
     check_choices(params, path)
+    if not (project / SOURCES).is_file():
+        raise ParamsError(f"{SOURCES}: no such file; run this in the folder of the project")
     made = sorted(map(str, _outputs(project / SOURCES)))
     lines = [
         f"{path}: {key} = {str(file)!r}: no such file or folder; {_remedy(project, file, made)}"

@@ -7,12 +7,15 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from auxseg.use.outputs import MANIFEST
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
 # Photographs that cannot be read, and are to be named.
 OTHER_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff", ".webp")
 BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # of JPEG and PNG files
-# What systems leave behind in folders; Synology's @eaDir holds photographs made smaller.
-SYSTEM = (
+# What we and systems leave behind in folders; Synology's @eaDir holds photographs made smaller.
+PASSED_OVER = (
+    MANIFEST,
     "$recycle.bin",
     "@eadir",
     "__macosx",
@@ -79,7 +82,7 @@ def _walk(
         found.problems.append(f"{folder}: {error.strerror}")
         return
     for path in paths:
-        if path.name.startswith(".") or path.name.lower() in SYSTEM:
+        if path.name.startswith(".") or path.name.lower() in PASSED_OVER:
             continue
         if path.is_dir():
             yield from _walk(path, above | {place}, without, found)

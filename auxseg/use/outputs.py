@@ -30,7 +30,7 @@ class Outputs:
             self._written.update(text.splitlines())
 
     def prepare(self, paths: Iterable[Path]) -> None:
-        """Make the folder, once it is certain that all of ``paths`` can be written.
+        """Make the folders, once it is certain that all of ``paths`` can be written.
 
         Raises:
             ValueError: If files are in the way, a name is too long, or the folder is the
@@ -42,7 +42,7 @@ class Outputs:
                 raise ValueError(
                     f"{self._folder}: {folder} is the pipeline's own: name another folder"
                 )
-        others = []
+        paths, others = list(paths), []
         for path in paths:
             if len(os.fsencode(path.name)) > LONGEST:
                 raise ValueError(f"{path}: a name too long for a file: rename the photograph")
@@ -54,7 +54,11 @@ class Outputs:
                 f"not written by `auxseg segment` or changed since, such as {others[0]}: remove "
                 "them, or name another folder"
             )
-        self._folder.mkdir(parents=True, exist_ok=True)
+        for folder in sorted({self._folder, *(path.parent for path in paths)}):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise ValueError(f"{folder}: a file is in the place of a folder") from None
         self._list.open("a").close()
 
     @contextmanager

@@ -44,9 +44,10 @@ def find_backbone(backbone: Backbone, path: Path) -> Match:
         _, nearest = max(found, key=lambda candidate: len(candidate[1].fitting))
         return _explained(backbone, states, nearest)
     state, taken = fitting[0]
-    if state.place:
-        others = [f"; also there {s.place}" for s, match in fitting if not _same(match, taken)]
-        print(f"weights: taken {state.place}{''.join(others[:3])}", file=sys.stderr)
+    others = [f"; also there {s.place}" for s, match in fitting if not _same(match, taken)]
+    if state.place or others:
+        place = state.place or "as they are"
+        print(f"weights: taken {place}{''.join(others[:3])}", file=sys.stderr)
     return taken
 
 
@@ -97,9 +98,8 @@ def _candidates(backbone: Backbone, states: Sequence[State]) -> list[tuple[State
 
 
 def _same(one: Match, other: Match) -> bool:
-    return all(
-        tensor.data_ptr() == other.fitting[name].data_ptr() for name, tensor in one.fitting.items()
-    )
+    both = one.fitting.keys() & other.fitting.keys()
+    return all(one.fitting[name].data_ptr() == other.fitting[name].data_ptr() for name in both)
 
 
 def _explained(backbone: Backbone, states: Sequence[State], nearest: Match) -> Match:

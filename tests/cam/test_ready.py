@@ -41,7 +41,8 @@ def cams(labels: int = len(LABELS), seed: int = 0) -> npt.NDArray[np.float16]:
 
 
 def read(folder: Path, *entries: Entry) -> dict[str, Floats]:
-    found = ReadyCams(folder, CLASSES, STRIDE).read(entries or [entry()])
+    ready = ReadyCams(folder, CLASSES, range(4), limit=4, stride=STRIDE)
+    found = ready.read(entries or [entry()])
     return {id_: arrays["cam"] for id_, arrays in found}
 
 
@@ -148,6 +149,16 @@ def test_a_file_is_found_whatever_the_unicode_form_of_its_name(tmp_path: Path) -
     assert list(read(tmp_path, entry("\u00e9", (0,)))) == ["\u00e9"]
 
 
+@pytest.mark.parametrize("form", [of_clip_es, images], ids=lambda form: form.__name__)
+def test_classes_have_the_numbers_that_follow_from_their_values_in_masks(
+    form: Callable[[Path, Floats], None], tmp_path: Path
+) -> None:
+    form(tmp_path, cams())
+    ready = ReadyCams(tmp_path, ["fox", "cow"], [0, 2], limit=20, stride=STRIDE)
+    ((_, found),) = ready.read([entry(labels=(0, 1))])
+    np.testing.assert_allclose(found["cam"], cams()[[1, 0]], atol=1 / 255)
+
+
 # What is refused
 
 
@@ -186,7 +197,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     assert list(told) == [*names[1:-1], "wide_0"]
     for name, reason in {
         "lacking": "no map of cat, class number 0, but maps of 1, 3",
-        "ones": "class numbers 1, 4, but those of the 4 classes are 0 to 3",
+        "ones": "maps of the class numbers 1, 4, but there is none from 4 on",
         "turned": "number 0 is 4×6, another shape than that of the photograph, 41×25",
         "nan": "the map of class number 0 holds numbers that are not finite",
         "huge": "not finite",

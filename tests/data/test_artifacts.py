@@ -66,7 +66,7 @@ def test_colours_are_no_label_map(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [read_labels, read_grey])
-@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "missing", "folder"])
+@pytest.mark.parametrize("damage", ["truncated", "header", "empty", "text", "missing", "folder"])
 def test_a_damaged_map_is_one_line_that_names_the_file(
     read: object, damage: str, tmp_path: Path
 ) -> None:
@@ -77,7 +77,9 @@ def test_a_damaged_map_is_one_line_that_names_the_file(
     if damage == "folder":
         path.mkdir()
     elif damage != "missing":
-        path.write_bytes({"truncated": data[:-600], "empty": b"", "text": b"no image"}[damage])
+        header = data[:8] + b"\0\0\0\5" + data[12:]
+        contents = {"truncated": data[:-600], "header": header, "empty": b"", "text": b"no image"}
+        path.write_bytes(contents[damage])
     assert callable(read)
     with pytest.raises(ValueError, match=r"2007_000032\.png: ") as error:
         read(path)

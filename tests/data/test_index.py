@@ -1,6 +1,7 @@
 """The index keeps ids, labels and digests; every photograph has the size that it says."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,13 @@ def test_a_single_image_with_or_without_labels_comes_back(
     labels: tuple[int, ...], tmp_path: Path
 ) -> None:
     index = Index("voc", Path("root"), CLASSES, (entry("0001", labels=labels),), 64)
+    write_index(tmp_path, index)
+    assert read_index(tmp_path) == index
+
+
+@pytest.mark.parametrize("mask_values", ["order", "voc", {"cat": 8, "dog": 12, "aeroplane": 1}])
+def test_the_values_in_masks_come_back(mask_values: Any, tmp_path: Path) -> None:
+    index = Index("voc", Path("root"), CLASSES, (entry("a"),), 64, mask_values)
     write_index(tmp_path, index)
     assert read_index(tmp_path) == index
 

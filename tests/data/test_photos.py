@@ -60,13 +60,18 @@ def test_16_bit_grey_is_scaled_not_clipped() -> None:
     assert pixels[0, :, 0].tolist() == [0, 1, 1, 156, 255]
 
 
-def test_16_bit_colour_is_scaled_not_clipped() -> None:
-    row = b"\0" + struct.pack(">6H", 65_535, 0, 40_000, 257, 256, 32_768)
-    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+def colour_of_16_bits(*values: int) -> bytes:
+    """A PNG of one row, which Pillow cannot write."""
+    row = b"\0" + struct.pack(f">{len(values)}H", *values)
+    header = struct.pack(">IIBBBBB", len(values) // 3, 1, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(row)), (b"IEND", b""))
     )
+
+
+def test_16_bit_colour_is_scaled_not_clipped() -> None:
+    data = colour_of_16_bits(65_535, 0, 40_000, 257, 256, 32_768)
     assert read(data)[0].tolist() == [[255, 0, 156], [1, 1, 128]]
 
 
@@ -167,6 +172,57 @@ def test_a_truncated_file_is_refused(format_: str, max_side: int) -> None:
     data = encoded(Image.fromarray(noise(300, 400)), format_)
     with pytest.raises(ValueError, match=r"damaged: .*truncated"):
         read_photo(data[: len(data) // 2], max_side)
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+@pytest.mark.parametrize("max_side", [64, 1024])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
+def test_a_jpeg_that_lacks_its_end_marker_only_is_read(
+    cut: int, max_side: int, options: dict[str, Any]
+) -> None:
+    data = encoded(Image.fromarray(noise(90, 120)), "JPEG", **options)
+    np.testing.assert_array_equal(read(data[:-cut], max_side), read(data, max_side))
+
+
+@given(st.integers(6, 3000))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_a_jpeg_that_lacks_more_is_refused(cut: int) -> None:
+    data = encoded(Image.fromarray(noise(90, 120)), "JPEG")
+    with pytest.raises(ValueError, match="damaged: "):
+        read_photo(data[:-cut], 1024)
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_png_with_long_texts_is_read(where: str, zipped: bool) -> None:
+    photo = noise(8, 6)
+    data, size = encoded(Image.fromarray(photo)), 2**21 if zipped else 2**27
+    text = b"Comment\0" + (b"\0" + zlib.compress(bytes(size)) if zipped else bytes(size))
+    kind = b"zTXt" if zipped else b"tEXt"
+    chunk = struct.pack(">I", len(text)) + kind + text + struct.pack(">I", zlib.crc32(kind + text))
+    place = data.index(b"IDAT" if where == "before" else b"IEND") - 4
+    np.testing.assert_array_equal(read(data[:place] + chunk + data[place:]), photo)
+
+
+@pytest.mark.parametrize(
+    ("values", "faint"),
+    [
+        (np.uint16([[0, 255]]), True),
+        (np.uint16([[0, 4095]]), True),
+        (np.uint16([[0, 0]]), True),
+        (np.uint16([[0, 9000]]), False),
+        (np.uint16([[0, 65_535]]), False),
+        (np.uint8([[0, 10]]), False),
+        (np.uint8([[[0, 10, 20]]]), False),
+    ],
+)
+def test_16_bits_without_a_large_value_are_faint(values: Any, faint: bool) -> None:
+    assert read_photo(encoded(Image.fromarray(values)), 1024).faint == faint
+
+
+@pytest.mark.parametrize(("highest", "faint"), [(4095, True), (20_000, False)])
+def test_16_bits_of_colour_without_a_large_value_are_faint(highest: int, faint: bool) -> None:
+    assert read_photo(colour_of_16_bits(0, highest, 7), 1024).faint == faint
 
 
 @pytest.mark.parametrize("data", [b"", b"id,labels\n1,cat\n", b"GIF89a" + bytes(20), b"\xff\xd8"])

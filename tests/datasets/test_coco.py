@@ -1,6 +1,7 @@
 """COCO datasets: labels by category name, hostile annotations refused line by line."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def content(split: str) -> dict[str, Any]:
     names = [f"COCO_{split}_{number:012d}.jpg" for number in (9, 7, 8)]
     return {
         "images": [picture(n, name) for n, name in zip((9, 7, 8), names, strict=True)],
-        "categories": CATEGORIES,
+        "categories": [dict(category) for category in CATEGORIES],
         "annotations": [
             annotation(9, 17),
             annotation(9, 90),
@@ -91,7 +92,11 @@ def test_labels_follow_the_names_of_the_categories_in_the_order_of_the_classes(r
 def test_any_subset_of_the_categories_may_be_asked_for(root: Path) -> None:
     index, warnings = import_dataset("coco", root, params(classes=["brush"]))
     assert [e.labels for e in index.split("train")] == [(0,), (), ()]
-    assert warnings == ["image without any class: 4, such as COCO_train2014_000000000007"]
+    path = root / "annotations/instances_val2014.json"
+    assert warnings == [
+        f"class left out, as dataset.classes lacks it: 2, such as 'cat' in {path}",
+        "image without any class: 4, such as COCO_train2014_000000000007",
+    ]
 
 
 def test_a_class_that_no_category_has_is_refused_with_the_nearest(root: Path) -> None:
@@ -114,12 +119,14 @@ def test_a_missing_file_of_annotations_is_named(root: Path) -> None:
     assert "instances_val2014.json: No such file" in lines[0]
 
 
-@pytest.mark.parametrize("name", ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", ""])
+@pytest.mark.parametrize(
+    "name", ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "", "a\0"]
+)
 def test_a_photograph_outside_its_folder_is_refused(name: str, root: Path) -> None:
     values = content("train2014")
     values["images"][1]["file_name"] = name
     assert refusal(root, values) == [
-        "images.1.file_name: a file in the folder of the split is needed"
+        f"images.1.file_name: {name!r}: a file in the folder of the split is needed"
     ]
 
 
@@ -128,18 +135,22 @@ def test_all_bad_values_are_listed_one_line_each(root: Path) -> None:
     del values["images"][0]["file_name"]
     values["images"][1]["width"] = "20"
     values["images"][2]["height"] = 0
-    values["categories"] = [*CATEGORIES, {"id": "x", "name": "dog"}]
+    values["categories"] = [*CATEGORIES, {"id": 1.5, "name": "dog"}]
     values["annotations"] = [
         {"category_id": 17},
         annotation(9, 17, iscrowd=2),
         annotation(9, 17, segmentation="none"),
-        annotation(9, 17, segmentation=[[1, 2, 3, 4]]),
+        annotation(9, 17, segmentation=[[1, 2, 3, 4, 5, 6, 7]]),
         annotation(9, 17, segmentation=[[1, 2, 3, 4, 5, float("nan")]]),
         annotation(9, 17, segmentation=[[0, 0, 1e9, 0, 1e9, 1e9]]),
         annotation(9, 17, segmentation=[[0, 0, "1", 0, 1, 1]]),
         annotation(9, 17, segmentation={"size": [10, 20], "counts": [-1, 201]}),
         annotation(9, 17, segmentation={"size": [10, 20], "counts": "ooooooooo"}),
         annotation(9, 17, segmentation={"counts": [200]}),
+        annotation(9, 17, segmentation={"size": [10, 20], "counts": [200.5]}),
+        annotation(9, 17, segmentation={"size": [10, 20], "counts": [10**400]}),
+        annotation(9, 17, segmentation={}),
+        annotation(9, 17, segmentation=1),
     ]
     lines = refusal(root, values)
     places = [line.partition(":")[0] for line in lines]
@@ -150,8 +161,20 @@ def test_all_bad_values_are_listed_one_line_each(root: Path) -> None:
         "categories.3.id",
         "annotations.0.image_id",
         "annotations.1.iscrowd",
-        *(f"annotations.{number}.segmentation" for number in range(2, 10)),
+        *(f"annotations.{number}.segmentation" for number in range(2, 14)),
     ]
+    reasons = {
+        1: "'20': a whole number from 1 is needed",
+        3: "1.5: an id is a whole number or text",
+        4: "is missing",
+        5: "2: input should be 0 or 1",
+        6: "'none': a list of polygons or an RLE is needed",
+        7: "[[1, 2, 3, 4, 5, 6, 7]]: a polygon of 7 numbers, so an x has no y",
+        13: "{'counts': [200]}: RLE of the size None, but [height, width] is needed",
+        14: "{'size': [10, 20], 'counts': [200.5]}: RLE whose counts are not whole numbers from 0",
+    }
+    for number, reason in reasons.items():
+        assert lines[number].partition(": ")[2] == reason
 
 
 def test_what_does_not_refer_to_anything_is_listed(root: Path) -> None:
@@ -163,10 +186,10 @@ def test_what_does_not_refer_to_anything_is_listed(root: Path) -> None:
         annotation(9, 17, segmentation={"size": [10, 20], "counts": [150, 49]}),
     ]
     assert refusal(root, values) == [
-        "annotations.5: no image has the id 10",
-        "annotations.6: no category has the id 18",
-        "annotations.7: size [20, 10], but its image has [10, 20]",
-        "annotations.8: the run lengths do not add up to the size",
+        "annotations.5.image_id: 10: no image has this id",
+        "annotations.6.category_id: 18: no category has this id",
+        "annotations.7.segmentation: RLE of the size [20, 10], but its image has [10, 20]",
+        "annotations.8.segmentation: RLE whose counts do not add up to its size",
     ]
 
 
@@ -189,9 +212,132 @@ def test_images_of_both_splits_and_of_one_name_are_refused(root: Path) -> None:
         (root / "train2014" / name).write_bytes(first.read_bytes())
         values["images"].append(picture(100 + len(name), name))
     store(root, "train2014", values)
+    one, two = import_problems("coco", root, params())
+    folder = root / "train2014"
+    assert one == (
+        "COCO_train2014_000000000009: listed twice in train2014, "
+        f"as {first} and as {folder / 'more' / first.name}"
+    )
+    assert two.startswith("COCO_val2014_000000000007: listed in both train2014 and val2014, as ")
+
+
+def test_nothing_is_said_of_a_split_whose_annotations_cannot_be_read(root: Path) -> None:
+    values = content("train2014")
+    values["images"][0]["width"] = 0
+    assert refusal(root, values) == ["images.0.width: 0: a whole number from 1 is needed"]
+    assert len(import_problems("coco", root, params())) == 1
+
+
+@pytest.mark.parametrize("kind", ["images", "categories", "annotations"])
+def test_an_id_that_occurs_twice_is_refused(kind: str, root: Path) -> None:
+    values = content("train2014")
+    for number, annotation_ in enumerate(values["annotations"]):
+        annotation_["id"] = number
+    values[kind][2]["id"] = values[kind][0]["id"]
+    lines = refusal(root, values)
+    assert lines[0] == f"{kind}.2.id: {values[kind][0]['id']}: the id of {kind}.0, too"
+
+
+def test_annotations_need_no_id(root: Path) -> None:
+    assert all("id" not in annotation_ for annotation_ in content("train2014")["annotations"])
+    assert imported(root).entries
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda id_: str(id_),
+        lambda id_: float(id_),
+        lambda id_: f"0{id_}",
+        lambda id_: f"image {id_}",
+    ],
+)
+def test_ids_may_be_text_and_numbers_with_a_fraction_of_zero(change: Any, root: Path) -> None:
+    expected = imported(root)
+    values = content("train2014")
+    for image in values["images"]:
+        image["id"] = change(image["id"])
+    for annotation_ in values["annotations"]:
+        annotation_["image_id"] = change(annotation_["image_id"])
+    store(root, "train2014", values)
+    assert imported(root) == expected
+
+
+def test_numbers_are_the_same_ids_as_text_or_not(root: Path) -> None:
+    expected = imported(root)
+    values = content("train2014")
+    for image in values["images"]:
+        image["id"] = str(image["id"])
+    store(root, "train2014", values)
+    assert imported(root) == expected
+
+
+def test_whole_sizes_with_a_fraction_of_zero_are_read(root: Path) -> None:
+    values = content("train2014")
+    values["images"][0] |= {"width": 20.0, "height": 10.0}
+    rle = values["annotations"][3]["segmentation"]
+    rle |= {"size": [10.0, 20.0], "counts": [150.0, 50]}
+    store(root, "train2014", values)
+    assert imported(root).entries
+
+
+def test_a_byte_order_mark_is_passed_over(root: Path) -> None:
+    path = root / "annotations/instances_train2014.json"
+    path.write_text("\ufeff" + path.read_text(), "utf-8")
+    assert imported(root).entries
+
+
+def test_backslashes_in_names_are_slashes(root: Path) -> None:
+    values = content("train2014")
+    name = values["images"][0]["file_name"]
+    (root / "train2014/more").mkdir()
+    (root / "train2014" / name).rename(root / "train2014/more" / name)
+    values["images"][0]["file_name"] = f"more\\{name}"
+    store(root, "train2014", values)
+    assert imported(root).entries[0].path == f"train2014/more/{name}"
+
+
+def test_degenerate_polygons_are_left_out_and_counted(root: Path) -> None:
+    values = content("train2014")
+    for number, outline in enumerate(([BOX, [1, 2, 3, 4]], [[]], [[1, 2, 3], [5]])):
+        values["annotations"][number]["segmentation"] = outline
+    store(root, "train2014", values)
+    _, warnings = import_dataset("coco", root, params())
+    path = root / "annotations/instances_train2014.json"
+    assert warnings[0] == (
+        f"polygon of fewer than three points left out: 4, such as {path}: annotations.0"
+    )
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_another_unicode_form_or_case_are_found(form: Any, root: Path) -> None:
+    values = content("train2014")
+    on_disk, written = (unicodedata.normalize(f, "Café/é.jpg") for f in ("NFC", "NFD"))
+    if form == "NFD":
+        on_disk, written = written, on_disk
+    (root / "train2014" / on_disk).parent.mkdir()
+    first = root / "train2014" / values["images"][0]["file_name"]
+    first.rename(root / "train2014" / on_disk)
+    values["images"][0]["file_name"] = written.upper()
+    store(root, "train2014", values)
+    entry = imported(root).entries[0]
+    assert entry.path == f"train2014/{on_disk}"
+    assert entry.id == Path(written.upper()).stem
+
+
+def test_a_photograph_of_two_images_is_refused(root: Path) -> None:
+    values = content("train2014")
+    name = values["images"][0]["file_name"]
+    values["images"].append(picture(99, name.lower()))
+    store(root, "train2014", values)
     assert import_problems("coco", root, params()) == [
-        "COCO_train2014_000000000009: listed twice in train2014",
-        "COCO_val2014_000000000007: listed in both train2014 and val2014",
+        f"{root / 'train2014' / name}: listed as {name[:-4]!r} and as {name[:-4].lower()!r}"
+    ]
+
+
+def test_mask_values_are_for_masks_that_are_files(root: Path) -> None:
+    assert import_problems("coco", root, params(mask_values={"cat": 1, "person": 2})) == [
+        "dataset.mask_values: format coco goes by the names of the categories: 'order' is needed"
     ]
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from ruamel.yaml import YAML
@@ -24,7 +25,7 @@ def params(**changed: Any) -> Dataset:
 
 def folder(root: Path, table: str, *names: str) -> Path:
     """Images, by default `a.jpg`, `b.PNG` and `c.jpeg`, and the table."""
-    (root / "images").mkdir(exist_ok=True)
+    (root / "images").mkdir(exist_ok=True, parents=True)
     for name in names or ("a.jpg", "b.PNG", "c.jpeg"):
         Image.fromarray(noise(10, 20)).save(root / "images" / name)
     (root / "labels.csv").write_bytes(table.encode())
@@ -136,8 +137,8 @@ a.jpg,cat,val
         f"labels.csv, line 5: no image '../images/c' in {tmp_path / 'images'}",
         f"labels.csv, line 8: a.jpg has a row already: {tmp_path / 'labels.csv'}, line 2",
         "labels.csv, line 2, column 'labels': no class is named 'dgo'; did you mean 'dog'?",
-        "labels.csv, line 6, column 'split': 'Val', but it must be 'train' or 'val'",
-        f"{tmp_path}: val lists no image",
+        "labels.csv, line 6, column 'split': 'Val', but it must be 'train' or 'val'; "
+        "did you mean 'val'?",
     ]
 
 
@@ -183,6 +184,43 @@ def test_a_table_or_folder_that_is_missing_or_unreadable_is_named(tmp_path: Path
     assert import_problems("folder", empty, params())[0] == (
         f"{empty}/images: no such folder; put the photographs there"
     )
+
+
+def test_links_to_folders_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    root = folder(tmp_path / "own", "id,labels,split\na,cat;dog,train\nc,,val\n")
+    (tmp_path / "masks").mkdir()
+    (root / "masks").symlink_to(tmp_path / "masks")
+    (line,) = problems(root)
+    assert line.startswith("masks: a link to a folder, and DVC does not see what changes behind it")
+    (root / "masks").unlink()
+    (tmp_path / "link").symlink_to(root)
+    assert labels(tmp_path / "link") == labels(root)
+
+
+def test_mask_values_that_do_not_fit_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    root = folder(tmp_path, "id,labels,split\na,cow,train\n")
+    assert import_problems("folder", root, params(mask_values={"cat": 1, "dog": 1})) == [
+        "dataset.mask_values: 'cat' and 'dog' have the same value 1"
+    ]
+
+
+def test_16_bit_photographs_that_are_nearly_black_are_counted(tmp_path: Path) -> None:
+    root = folder(tmp_path, "id,labels,split\na,cat;dog,train\nb,dog,train\nc,dog,val\n")
+    Image.fromarray(noise(10, 20)[..., 0].astype(np.uint16)).save(root / "images/b.PNG")
+    _, warnings = import_dataset("folder", root, params())
+    assert warnings == [
+        "16-bit photograph without a value above an eighth of the range, so nearly black: "
+        f"1, such as {root / 'images/b.PNG'}"
+    ]
+
+
+def test_one_class_and_one_tiny_image_of_each_split_are_enough(tmp_path: Path) -> None:
+    root = folder(tmp_path, "id,cat,split\na,1,train\nc,1,val\n", "a.png", "c.png")
+    for name in ("a", "c"):
+        Image.fromarray(noise(1, 7)).save(root / f"images/{name}.png")
+    index, warnings = import_dataset("folder", root, params(classes=["cat"]))
+    assert [(e.width, e.height, e.labels) for e in index.entries] == [(7, 1, (0,))] * 2
+    assert not warnings
 
 
 def test_the_stage_prints_progress_and_warnings_and_writes_the_index(

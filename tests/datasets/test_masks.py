@@ -13,6 +13,7 @@ from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, Index
 from auxseg.data.maps import write_labels
 from auxseg.data.palette import IGNORE
+from auxseg.datasets.coco import _instances
 from auxseg.scoring.masks import read_mask
 from helpers import MAX_SIDE, import_dataset
 
@@ -112,14 +113,24 @@ def test_a_crowd_is_ignored_where_no_object_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask, boxed(v255=(slice(None), slice(10)), v1=INNER))
 
 
-def test_other_categories_are_background(tmp_path: Path) -> None:
-    crowd = {"size": [10, 20], "counts": [0, 100, 100]}
+def test_other_categories_are_ignored_where_they_are_seen(tmp_path: Path) -> None:
+    small = [3, 3, 5, 3, 5, 5, 3, 5]
     mask = drawn(
         tmp_path,
         annotation(9, 17),
         annotation(9, 90, segmentation=[OUTER_BOX]),
-        annotation(9, 90, iscrowd=1, segmentation=crowd),
+        annotation(9, 90, segmentation=[small]),
     )
+    seen = slice(3, 5), slice(3, 5)
+    np.testing.assert_array_equal(mask, boxed(v255=OUTER, v1=INNER) | boxed(v255=seen))
+
+
+def test_a_degenerate_polygon_is_no_outline(tmp_path: Path) -> None:
+    assert drawn(tmp_path, annotation(9, 17, segmentation=[[1, 2, 3, 4]])) is None
+    (tmp_path / "annotations/instances_val2017.json").unlink()
+    (tmp_path / "annotations").rmdir()
+    _instances.cache_clear()
+    mask = drawn(tmp_path, annotation(9, 17, segmentation=[BOX, [], [1, 2, 3, 4]]))
     np.testing.assert_array_equal(mask, boxed(v1=INNER))
 
 

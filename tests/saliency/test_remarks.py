@@ -1,8 +1,10 @@
 """What is odd about a whole set of saliency maps is said once, with the count and an example."""
 
+import hashlib
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +187,26 @@ def test_the_stage_says_it_again_when_it_resumes(
     for name, data in maps.items():
         assert (dataset.parent / "out" / name).read_bytes() == data
         assert np.asarray(Image.open(io.BytesIO(data))).max() == 1  # as it was
+
+
+def test_the_stage_turns_maps_as_exif_turns_their_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, root, folder = tmp_path / "photos", tmp_path / "maps", tmp_path / "dataset"
+    for path in (photos, root, folder):
+        path.mkdir()
+    index = make_index(photos, [noise(30, 40)], [(0,)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(30, 40)).save(photos / "0.png", exif=exif)
+    digest = hashlib.sha256((photos / "0.png").read_bytes()).hexdigest()
+    entry = replace(index.entries[0], sha256=digest, width=30, height=40)
+    write_index(folder, replace(index, entries=(entry,)))
+    (root / "0.png").write_bytes(encoded(blob()))
+    run(folder, root, monkeypatch)
+    turned = np.asarray(Image.open(tmp_path / "out" / "0.png"))
+    np.testing.assert_array_equal(turned, np.rot90(blob(), -1))
+    assert "\nwarning: 1 of 1 saliency maps, such as that of 0, lay on" in capsys.readouterr().err
 
 
 def test_the_stage_writes_nothing_if_some_maps_only_are_squares(

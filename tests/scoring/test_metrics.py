@@ -13,10 +13,12 @@ from auxseg.scoring.metrics import (
     average_precision,
     confusion_matrix,
     coverage,
+    has_objects,
     iou_by_class,
     labelled_only,
     mean_average_precision,
     mean_over_classes,
+    mean_score,
     pixel_accuracy,
     precision_by_class,
     recall_by_class,
@@ -103,6 +105,26 @@ def test_only_a_class_neither_true_nor_predicted_is_left_out_of_the_mean() -> No
 def test_a_class_predicted_only_where_the_truth_is_ignored_stays_absent() -> None:
     iou = iou_by_class(confusion_matrix(uint8([0, 255]), uint8([0, 1]), 2))
     np.testing.assert_array_equal(iou, [1, np.nan])
+
+
+def test_means_over_classes_are_nan_where_no_object_is_true_or_predicted() -> None:
+    scores = (iou_by_class, precision_by_class, recall_by_class)
+    for prediction in ([0, 0, 0, 7], [0, 255, 0, 1]):
+        confusion = confusion_matrix(uint8([0, 0, 0, 255]), uint8(prediction), 8)
+        assert iou_by_class(confusion)[0] > 0
+        assert not has_objects(confusion)
+        assert all(math.isnan(mean_score(score, confusion)) for score in scores)
+
+
+@pytest.mark.parametrize(("truth", "prediction"), [([0, 1], [0, 0]), ([0, 0], [0, 1])])
+def test_one_object_that_is_true_or_predicted_is_enough_for_a_mean(
+    truth: list[int], prediction: list[int]
+) -> None:
+    confusion = confusion_matrix(uint8(truth), uint8(prediction), 3)
+    assert has_objects(confusion)
+    assert (
+        mean_score(iou_by_class, confusion) == mean_over_classes(iou_by_class(confusion)) == 1 / 4
+    )
 
 
 def test_scores_of_nothing_are_nan() -> None:

@@ -20,8 +20,10 @@ from auxseg.scoring.rounds import (
     confusion,
     predicted_confusion,
     round_row,
+    score_pseudo_labels,
     score_round,
     score_saliency,
+    score_segmentation,
 )
 from helpers import make_index, noise, write_arrays, write_grey
 
@@ -98,6 +100,20 @@ def test_without_any_mask_scores_are_null_and_nothing_is_warned_about(
     output = capsys.readouterr().out
     assert "no image has a mask" in output
     assert "nan" not in output.lower()
+
+
+def test_masks_without_any_object_give_no_score_of_one(round_: Round) -> None:
+    """As with masks of 0 and 255 for one class, and pseudo labels that are all background."""
+    masks = np.where(LABELS > 0, 255, 0).astype(np.uint8)
+    round_.add_mask("1", masks)
+    write_labels(round_.labels / "1.png", np.zeros_like(LABELS))
+    scores = score_pseudo_labels(round_.index, round_.labels)
+    assert scores["images"] == 1
+    assert scores["coverage"] == 1
+    for name in ("miou", "labelled_miou", "precision", "recall"):
+        assert math.isnan(scores[name])
+    counts, _ = confusion(round_.index, "train", round_.labels)
+    assert all(math.isnan(score) for score in score_segmentation(counts).values())
 
 
 @pytest.mark.parametrize("factor", [2, 5])

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from auxseg.use.commands import app
 from project import ROOT
 
-COMMANDS = {"segment", "export", "export-labels", "convert-weights", "scratch"}
+COMMANDS = {"segment", "export", "export-labels", "convert-weights", "check", "scratch"}
 
 
 def test_help_names_every_command() -> None:

@@ -78,6 +78,13 @@ def test_the_pipeline_s_own_folders_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "below").exists()
 
 
+def test_a_file_in_the_place_of_a_folder_is_named_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "labels").touch()
+    for place in (tmp_path, tmp_path / "labels"):
+        with pytest.raises(ValueError, match="labels: a file is in the place of a folder"):
+            Outputs(place).prepare([place / "labels" / "a.png"])
+
+
 def test_a_name_too_long_for_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="too long for a file: rename the photograph"):
         Outputs(tmp_path / "out").prepare([tmp_path / "out" / ("ä" * 125 + ".png")])

@@ -22,9 +22,15 @@ from auxseg.use.commands import segment as main
 from auxseg.use.export import export_network
 from auxseg.use.segment import segment
 from helpers import SEGMENTATION_CRF, noise
-from networks_of_tests import NAMES, new_classifier, new_segmenter
+from networks_of_tests import new_auxsegnet, new_classifier
 
 CPU = torch.device("cpu")
+NAMES = ("cat", "dog", "cow")
+
+
+def network() -> AuxSegNet:
+    torch.manual_seed(0)
+    return new_auxsegnet("tiny", 3, False, "dual", True).eval()
 
 
 def photos(folder: Path) -> Path:
@@ -168,8 +174,10 @@ def test_the_classifier_is_no_network_that_segments(model: Path, tmp_path: Path)
 
 def test_a_model_is_a_folder_with_a_description(model: Path, tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
-    with pytest.raises(ValueError, match=r"safetensors: a file; name the folder of a round"):
+    with pytest.raises(ValueError, match=r"safetensors: a file; name that of a round"):
         main(folder, model / "network.safetensors", tmp_path / "out")
+    with pytest.raises(ValueError, match=r"nowhere: no such folder; name that of a round"):
+        main(folder, tmp_path / "nowhere", tmp_path / "out")
     save_file({"weight": torch.ones(2)}, tmp_path / "network.safetensors")
     with pytest.raises(ValueError, match=r"weights without the description of a network"):
         main(folder, tmp_path, tmp_path / "out")
@@ -177,8 +185,8 @@ def test_a_model_is_a_folder_with_a_description(model: Path, tmp_path: Path) -> 
 
 def test_probabilities_have_the_size_of_the_photo_and_the_crf_changes_them() -> None:
     params, image = Predict(scales=[1.0], mirror=False), noise(21, 50)
-    plain = segment(new_segmenter(), image, params, None, CPU)
-    refined = segment(new_segmenter(), image, params, SEGMENTATION_CRF, CPU)
+    plain = segment(network(), image, params, None, CPU)
+    refined = segment(network(), image, params, SEGMENTATION_CRF, CPU)
     assert plain.shape == refined.shape == (4, 21, 50)
     for probabilities in (plain, refined):
         np.testing.assert_allclose(probabilities.sum(0), 1, rtol=1e-4)
@@ -203,13 +211,13 @@ def test_a_large_photo_on_its_side_gets_labels_as_it_is_viewed(model: Path, tmp_
 
 def test_a_network_carries_its_class_names(model: Path, tmp_path: Path) -> None:
     assert class_names(model) == list(NAMES)
-    save_network(tmp_path, new_segmenter())
+    save_network(tmp_path, network())
     assert class_names(tmp_path) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 50), (13, 301), (64, 63)])
 def test_a_photo_of_any_size_is_segmented_at_its_own_size(height: int, width: int) -> None:
     params, image = Predict(scales=[0.5, 1.0], mirror=True), noise(height, width)
-    probabilities = segment(new_segmenter(), image, params, SEGMENTATION_CRF, CPU)
+    probabilities = segment(network(), image, params, SEGMENTATION_CRF, CPU)
     assert probabilities.shape == (4, height, width)
     assert np.isfinite(probabilities).all()

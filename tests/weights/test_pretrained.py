@@ -22,6 +22,13 @@ def resnet18() -> State:
     return state
 
 
+def shaped(name: str) -> State:
+    """Tensors of torchvision's names and shapes: one number stands for all of a tensor."""
+    with torch.device("meta"):
+        state = torchvision.models.get_model(name, weights=None).state_dict()
+    return {key: torch.zeros((), dtype=t.dtype).expand(t.shape) for key, t in state.items()}
+
+
 def below(prefix: str, state: State) -> State:
     return {f"{prefix}{name}": tensor for name, tensor in state.items()}
 
@@ -98,6 +105,24 @@ def test_the_first_of_several_is_taken_and_the_others_are_named(
     assert "also there from 'model', without the prefix 'target.'" in capsys.readouterr().err
 
 
+def test_the_same_tensors_below_two_names_are_no_choice(
+    resnet18: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As IRN's networks name their layers twice.
+    counterless = {key: t for key, t in resnet18.items() if "num_batches" not in key}
+    load(below("resnet50.", resnet18) | below("backbone.", counterless), tmp_path)
+    assert capsys.readouterr().err == "weights: taken without the prefix 'resnet50.'\n"
+
+
+def test_averages_beside_plain_weights_are_told(
+    resnet18: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    averages = {name: tensor + 1 for name, tensor in resnet18.items()}
+    assert holds(load({**resnet18, "model_ema": averages}, tmp_path), resnet18)
+    expected = "weights: taken as they are; also there from 'model_ema'\n"
+    assert capsys.readouterr().err == expected
+
+
 def test_a_dict_that_does_not_fit_hides_no_other(resnet18: State, tmp_path: Path) -> None:
     content = {"model": nn.Linear(2, 3).state_dict(), "backbone": resnet18}
     assert holds(load(content, tmp_path), resnet18)
@@ -117,8 +142,8 @@ def test_the_dicts_of_a_checkpoint_are_tried_in_the_order_of_the_list(tmp_path: 
 def test_weights_of_a_deeper_network_that_is_known_are_refused_with_its_name(
     tmp_path: Path,
 ) -> None:
-    deeper = torchvision.models.resnet101(weights=None).state_dict()
-    message = refusal({"state_dict": below("module.", deeper)}, tmp_path, "resnet50")
+    content = {"state_dict": below("module.", shaped("resnet101"))}
+    message = refusal(content, tmp_path, "resnet50")
     assert message == (
         "not the weights of a resnet50 network: it also holds module.layer3.6.conv1.weight and 254 "
         "more; these look like resnet101's: network.backbone in params.yaml"
@@ -126,16 +151,13 @@ def test_weights_of_a_deeper_network_that_is_known_are_refused_with_its_name(
 
 
 def test_weights_of_a_deeper_network_that_is_not_known_are_refused(tmp_path: Path) -> None:
-    deeper = torchvision.models.resnet34(weights=None).state_dict()
-    assert refusal(deeper, tmp_path) == (
+    assert refusal(shaped("resnet34"), tmp_path) == (
         "not the weights of a resnet18 network: it also holds layer1.2.conv1.weight and 79 more"
     )
 
 
-def test_weights_of_another_network_are_refused_with_its_name(
-    resnet18: State, tmp_path: Path
-) -> None:
-    message = refusal(resnet18, tmp_path, "resnet50")
+def test_weights_of_another_network_are_refused_with_its_name(tmp_path: Path) -> None:
+    message = refusal(shaped("resnet18"), tmp_path, "resnet50")
     assert message.startswith("not the weights of a resnet50 network: layer1.0.conv1.weight is [")
     assert message.endswith("more; these look like resnet18's: network.backbone in params.yaml")
 

@@ -1,0 +1,63 @@
+"""An error that the user can mend is one plain line; anything else keeps its traceback."""
+
+from auxseg.system.stage import GOES_ON, LONGEST, run_app
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def app() -> None:
+        raise error
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a.jpg: damaged\nb.jpg: damaged"), "error: a.jpg: damaged\nb.jpg: damaged"),
+        (FloatingPointError("the loss is nan"), "error: the loss is nan"),
+        (OSError(errno.EACCES, "Permission denied", "out"), "error: out: Permission denied"),
+        (OSError("no number"), "error: no number"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out"),
+            f"error: no space left on the disk at out: make room, {GOES_ON}",
+        ),
+        (MemoryError(), "error: out of memory"),
+        (MemoryError("Unable to allocate 8 GiB"), "error: out of memory: Unable to allocate 8 GiB"),
+    ],
+)
+def test_what_the_user_can_mend_is_plain_lines(error: Exception, line: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        run_app(raising(error), GOES_ON)
+    assert end.value.code == line
+
+
+def test_a_line_of_any_length_is_cut() -> None:
+    with pytest.raises(SystemExit) as end:
+        run_app(raising(ValueError(f"short\n{'x' * 10**6}\nshort")))
+    first, second, third = str(end.value.code).split("\n")
+    assert (first, second, third) == ("error: short", "x" * LONGEST + "…", "short")
+
+
+def test_only_a_stage_is_gone_on_with_by_dvc() -> None:
+    with pytest.raises(SystemExit) as end:
+        run_app(raising(OSError(errno.ENOSPC, "No space left on device")))
+    assert end.value.code == "error: no space left on the disk: make room, run the command again"
+
+
+def test_a_file_that_is_not_there_is_named_without_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "missing"
+    with pytest.raises(SystemExit) as end:
+        run_app(path.read_bytes)
+    assert end.value.code == f"error: {path}: No such file or directory"
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), RuntimeError("x")])
+def test_a_fault_of_the_program_keeps_its_traceback(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        run_app(raising(error))
