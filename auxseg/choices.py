@@ -6,6 +6,7 @@ from typing import Any
 
 from auxseg.cam.methods import METHODS
 from auxseg.datasets.formats import FORMATS
+from auxseg.datasets.mask_values import check_mask_values
 from auxseg.networks.backbones import BACKBONES
 from auxseg.params import Params, ParamsError
 
@@ -36,6 +37,7 @@ def check_choices(params: Params, path: Path = Path("params.yaml")) -> None:
                 f"{path}: network.output_stride = {network.output_stride}: "
                 f"{network.backbone} has no other than {strides[0]}"
             )
+    lines += [f"{path}: {line}" for line in check_mask_values(params.dataset)]
     if lines:
         raise ParamsError("\n".join(lines))
 

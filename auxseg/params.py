@@ -4,6 +4,8 @@ There are no defaults here: every value stands in ``params.yaml``, so this modul
 value but never change a result.
 """
 
+import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from unicodedata import category
@@ -123,6 +125,13 @@ class Dataset(Section):
     difficult: bool
     max_side: Annotated[int, Field(ge=64)]
 
+    @field_validator("val")
+    @classmethod
+    def _is_another_split(cls, val: str, info: ValidationInfo) -> str:
+        if val == info.data.get("train"):
+            raise ValueError("another one than dataset.train is needed")
+        return val
+
     @field_validator("classes")
     @classmethod
     def _can_be_told_apart(cls, classes: list[str]) -> list[str]:
@@ -155,10 +164,10 @@ class Network(Section):
 class Augment(Section):
     """Random scale, colour, mirror and crop of images; ``crop`` is stride · n + 1 pixels."""
 
-    scale: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    scale: Annotated[Scales, Field(min_length=2, max_length=2)]
     mirror: Fraction
     jitter: Fraction
-    crop: Annotated[int, Field(ge=33)]
+    crop: Annotated[int, Field(ge=33, le=4097)]
 
     @field_validator("scale")
     @classmethod
@@ -299,8 +308,14 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     except FileNotFoundError:
         line = f"{path}: cannot be read: no such file; run this in the folder of the project"
         raise ParamsError(line) from None
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except UnicodeDecodeError:
+        raise ParamsError(f"{path}: cannot be read: not UTF-8 text") from None
+    except RecursionError:
+        raise ParamsError(f"{path}: cannot be read: nested too deeply") from None
+    except (OSError, ValueError, YAMLError) as error:
         raise ParamsError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: holds no parameters: lines such as `seed: 0` are needed")
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
@@ -324,11 +339,17 @@ def _crops_off_the_grid(params: Params) -> list[str]:
 
 
 def _describe(path: Path, problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{path}: {key}: unknown key (its value is {problem['input']!r})"
+        return f"{path}: {key}: unknown key (its value is {_shown(problem['input'])})"
     if problem["type"] == "missing":
         return f"{path}: {key}: missing"
-    value = "null" if problem["input"] is None else repr(problem["input"])
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{path}: {key} = {value}: {message[0].lower()}{message[1:]}"
+    message = re.sub("^Value error, | or instance of .*", "", problem["msg"])
+    return f"{path}: {key} = {_shown(problem['input'])}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as text of bounded length: aliases in YAML make small files large."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxlist, short.maxdict, short.maxstring = 3, 300, 30, 300
+    return "null" if value is None else short.repr(value)

@@ -10,9 +10,9 @@ from auxseg.cam.multi_scale import cam, class_maps
 from auxseg.cam.ready import ReadyCams
 from auxseg.data.files import NO_FILE, verify
 from auxseg.data.index import Photograph, read_index
+from auxseg.data.mask_values import UNKNOWN, MaskValues
 from auxseg.data.palette import IGNORE
 from auxseg.data.shards import encode_arrays, write_shards
-from auxseg.datasets.mask_values import UNKNOWN, MaskValues
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
@@ -27,8 +27,9 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
 
     ROOT holds ready CAMs of another method; with `data/none`, MODEL computes them.
     """
-    params = load_params().cam
-    index = read_index(dataset)
+    parameters = load_params()
+    params = parameters.cam
+    index = read_index(dataset, parameters.dataset.mask_values)
     classifier = stored_network(model, Classifier)
     if root.name == NO_FILE:
         job = Job(index.photograph, partial(maps, classifier, params), network=True)

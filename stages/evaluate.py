@@ -9,6 +9,7 @@ import typer
 
 from auxseg.data.files import new_file, new_folder, read_table, write_json
 from auxseg.data.index import read_index
+from auxseg.params import load_params
 from auxseg.report.examples import Artifacts, draw_example
 from auxseg.report.tables import (
     class_table,
@@ -29,7 +30,7 @@ def main(
     segmentation: Annotated[Path, typer.Option(help="Label maps after the CRF.")],
 ) -> None:
     """Write evaluation.json, CSV tables and overlays to OUT."""
-    index = read_index(dataset)
+    index = read_index(dataset, load_params().dataset.mask_values)
     counts, _ = confusion(index, "val", segmentation)
     rounds = read_table(last / "scores" / "rounds.csv")
     values = evaluation(rounds, counts)

@@ -10,6 +10,7 @@ import typer
 
 from auxseg.data.files import new_folder, read_table
 from auxseg.data.index import read_index
+from auxseg.params import load_params
 from auxseg.scoring.curves import read_curves
 from auxseg.scoring.rounds import round_row, score_round
 
@@ -32,7 +33,9 @@ def main(
 
     TRAIN and VAL are the indexes of the training images and of the predicted images.
     """
-    scores = score_round(read_index(train), read_index(val), pseudo_labels, saliency, prediction)
+    values = load_params().dataset.mask_values
+    indexes = read_index(train, values), read_index(val, values)
+    scores = score_round(*indexes, pseudo_labels, saliency, prediction)
     rounds, curves = [round_row(round_, scores)], [read_curves(model, round_)]
     if previous is not None:
         rounds.insert(0, read_table(previous / ROUNDS))

@@ -131,6 +131,7 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("dataset.classes", ["cat", "dog", "cat"], "listed twice"),
         ("dataset.classes", ["cat;dog"], "';'"),
         ("dataset.classes", ["cat ", "dog"], "spaces at an end"),
+        ("dataset.val", "train", "another one than dataset.train"),
         ("dataset.classes", ["two\nlines"], "control character"),
         # Unknown.
         ("train.momentum", 0.9, "unknown key"),
@@ -249,11 +250,40 @@ def test_broken_yaml_is_one_line_that_names_the_file(
     assert "line" in message
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace("root: ", "root: 2001-99-99  # ", 1),
+        lambda text: text.replace("seed: 0", f"seed: {'9' * 5000}"),
+        lambda text: text + "x: " + "[" * 500,
+    ],
+)
+def test_values_that_yaml_cannot_hold_are_one_line_that_names_the_file(
+    edit: Callable[[str], str], tmp_path: Path
+) -> None:
+    path = edited(tmp_path, edit)
+    message = refusal(path)
+    assert message.startswith(f"{path}: cannot be read: ")
+    assert "\n" not in message
+
+
+@pytest.mark.timeout(30)
+def test_a_value_that_aliases_make_large_is_shown_in_part(tmp_path: Path) -> None:
+    lines = ["x0: &x0 [x, x, x, x, x, x, x, x, x, x]"]
+    for n in range(1, 10):
+        lines.append(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]")
+    message = refusal(edited(tmp_path, lambda text: "\n".join([*lines, text])))
+    assert len(message.split("\n")) == 10
+    assert len(message) < 10**5
+
+
 @pytest.mark.parametrize("content", [b"", b"3", b"- a\n", b"\xff\xfe\x00"])
 def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
-    assert refusal(path).startswith(f"{path}: ")
+    message = refusal(path)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

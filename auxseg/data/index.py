@@ -11,13 +11,13 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from auxseg.data.arrays import Bytes, Floats
 from auxseg.data.files import read_file
+from auxseg.data.mask_values import MaskRule
 from auxseg.data.photos import read_photo
 
 TABLE = "index.csv"
@@ -76,7 +76,7 @@ class Index:
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
     max_side: int
-    mask_values: Literal["order", "voc"] | dict[str, int] = "order"
+    mask_values: MaskRule = "order"
 
     def split(self, name: str) -> list[Entry]:
         """Return the entries of ``train`` or ``val`` in index order."""
@@ -123,13 +123,15 @@ def write_index(folder: Path, index: Index) -> None:
         "root": index.root.as_posix(),
         "classes": list(index.classes),
         "max_side": index.max_side,
-        "mask_values": index.mask_values,
     }
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", "utf-8")
 
 
-def read_index(folder: Path) -> Index:
-    """Read an index that ``write_index`` wrote."""
+def read_index(folder: Path, mask_values: MaskRule = "order") -> Index:
+    """Read an index that ``write_index`` wrote.
+
+    ``mask_values`` is not in it: it concerns scores, and must not make a training stale.
+    """
     description = json.loads(read_file(folder / DESCRIPTION))
     classes = tuple(description["classes"])
     number = {name: value for value, name in enumerate(classes)}
@@ -154,5 +156,5 @@ def read_index(folder: Path) -> Index:
         classes,
         entries,
         description["max_side"],
-        description["mask_values"],
+        mask_values,
     )

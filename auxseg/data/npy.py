@@ -7,7 +7,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from auxseg.data.pickled_arrays import MAX_BYTES, as_array, read_pickle
+from auxseg.data.pickled_arrays import MAX_BYTES, read_pickle
+from auxseg.data.raw_arrays import as_array
 
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
@@ -20,7 +21,7 @@ def read_npy(path: Path) -> object:
     """Read a file of numpy by its content, whatever it is called.
 
     Args:
-        path: a ``.npy`` or ``.npz`` file.
+        path: A ``.npy`` or ``.npz`` file.
 
     Returns:
         Of a ``.npy`` file the array, or, if it is pickled, the object: a dict, list, text, or
@@ -28,8 +29,8 @@ def read_npy(path: Path) -> object:
         are arrays as well. Arrays cannot be written to.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: the file is damaged, larger than 256 MiB, or holds anything else; the
+        OSError: If the file cannot be read.
+        ValueError: If the file is damaged, larger than 256 MiB, or holds anything else; the
             message names the file and what is in it.
     """
     try:

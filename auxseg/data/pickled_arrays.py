@@ -9,21 +9,20 @@ import io
 import math
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from auxseg.data.pickles import KEYS, Call, Global, follow
+from auxseg.data.raw_arrays import MAX_SIZE, as_array
 
 MAX_BYTES = 2**28  # of the values of a pickle
 MAX_DEPTH = 16
 
-_PLAIN = r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9]\d{0,3})"  # numpy's short names of plain types
 _NAMES = ("numpy.ndarray", "collections.OrderedDict")
 _OBJECTS = r"\|?O[48]?"
-_MAX_SIZE = 2**31
 
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGES = {
@@ -43,47 +42,17 @@ def read_pickle(stream: BinaryIO) -> Any:
     """Read one pickle.
 
     Args:
-        stream: the bytes of a pickle of protocol 2 or later.
+        stream: The bytes of a pickle of protocol 2 or later.
 
     Returns:
         A dict, list, tuple, text, bytes, number, None, or a numpy array, into which tensors are
         turned; within the first three also any of these. Arrays cannot be written to.
 
     Raises:
-        ValueError: the pickle is damaged, nested too deeply or too large, or holds anything else,
+        ValueError: If the pickle is damaged, nested too deeply, too large, or holds anything else,
             which is named.
     """
     return _Values().of(follow(stream, {*_NAMES, *_STORAGES, *_CALLS}))
-
-
-def as_array(
-    data: bytes, type_: str, shape: Sequence[int], fortran: bool = False, offset: int = 0
-) -> npt.NDArray[Any]:
-    """Look at bytes as an array.
-
-    Args:
-        data: the bytes.
-        type_: numpy's short name of a plain type, such as ``<f4``.
-        shape: whole numbers from 0.
-        fortran: whether it is the first index that varies fastest.
-        offset: where in ``data`` the array begins.
-
-    Returns:
-        An array of the shape ``shape`` that cannot be written to.
-
-    Raises:
-        ValueError: the type is not plain, or the bytes do not suffice.
-    """
-    if not re.fullmatch(_PLAIN, type_):
-        raise ValueError(f"an array of the type {type_[:40]!r}")
-    dtype, count = np.dtype(type_), math.prod(shape)
-    if len(data) - offset < count * dtype.itemsize or max(shape, default=0) >= _MAX_SIZE:
-        raise ValueError(f"an array of the shape {tuple(shape)}, but fewer values than that")
-    flat = np.frombuffer(data, dtype, count, offset) if count else np.empty(0, dtype)
-    if dtype.kind == "U" and (flat.view(dtype.str[0] + "u4") > 0x10FFFF).any():
-        raise ValueError("text with a character that does not exist")
-    flat.flags.writeable = False
-    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 class _Values:
@@ -195,7 +164,7 @@ def _storage(values: _Values, call: Call, depth: int) -> npt.NDArray[Any]:
 
 def _sizes(sizes: Any) -> tuple[int, ...]:
     if not isinstance(sizes, tuple) or not all(
-        type(size) is int and 0 <= size < _MAX_SIZE for size in sizes
+        type(size) is int and 0 <= size < MAX_SIZE for size in sizes
     ):
         raise TypeError
     return sizes

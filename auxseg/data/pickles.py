@@ -42,14 +42,14 @@ def follow(stream: BinaryIO, known: Collection[str]) -> Any:
     """Follow the instructions of one pickle, and leave the stream behind it.
 
     Args:
-        stream: the bytes of a pickle of protocol 2 or later.
-        known: the functions and types that it may name.
+        stream: The bytes of a pickle of protocol 2 or later.
+        known: The functions and types that it may name.
 
     Returns:
         What it builds, with a ``Call`` for each call.
 
     Raises:
-        ValueError: the pickle is damaged, or holds anything else, which is named.
+        ValueError: If the pickle is damaged, or holds anything else, which is named.
     """
     reader = _Reader(known)
     try:

@@ -4,6 +4,11 @@ import struct
 
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _JPEG_END = b"\xff\xd9"
+_PROGRESSIVE = b"\xff\xc2"
+_RESTARTS = [bytes([0xFF, 0xD0 + number]) + b"\x55" * 64 for number in range(8)]
+# What may follow in a JPEG: nothing, pixels, or a restart marker and pixels. A decoder that waits
+# for a marker takes the next two for later ones, so there are two orders.
+_RESTS = (b"", b"\x55" * 64, b"\xc3" * 64, b"".join(_RESTARTS), b"".join(_RESTARTS[4:]))
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 
 
@@ -12,7 +17,7 @@ def variants(data: bytes) -> list[bytes]:
 
     All that is missing of a JPEG may be its end marker, as in frames of a camera or a video. Then
     whatever stands before the marker changes no pixel: the file is whole if all variants show the
-    same.
+    same. Of a progressive JPEG, whole passes could be missing, which cannot be seen like that.
 
     Args:
         data: Content of a JPEG or PNG file.
@@ -21,9 +26,9 @@ def variants(data: bytes) -> list[bytes]:
         A JPEG with the end marker, and some with other bytes before it; a PNG without its texts and
         colour profile; nothing for other files.
     """
-    if data.startswith(_JPEG):
+    if data.startswith(_JPEG) and _PROGRESSIVE not in data:
         begun = data.removesuffix(_JPEG_END[:1])
-        return [begun + rest + _JPEG_END for rest in (b"", b"\x55" * 64, b"\xc3" * 64)]
+        return [begun + rest + _JPEG_END for rest in _RESTS]
     if data.startswith(_PNG):
         return [_without_texts(data)]
     return []

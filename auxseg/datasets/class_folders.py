@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from auxseg.data.names import composed
 from auxseg.datasets.classes import labels_of
 from auxseg.datasets.listing import Split, splits
-from auxseg.datasets.names import PHOTOGRAPHS, composed
+from auxseg.datasets.names import PHOTOGRAPHS
 from auxseg.datasets.problems import Report, nearest
 from auxseg.params import Dataset
 
@@ -76,15 +77,18 @@ def _class_folders(
 
 def _folders(parent: Path, report: Report) -> Iterator[Path]:
     for path in sorted(parent.iterdir()):
+        if path.name.startswith("."):
+            continue  # what operating systems leave behind
         if path.is_dir():
             yield path
-        elif not path.name.startswith("."):
+        else:
             report.warning(f"file left out, as it is in no class folder of {parent}", path.name)
 
 
 def _photographs(folder: Path, report: Report) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
-        if path.name.startswith(".") or path.is_dir():
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.is_dir():
             continue
         if path.suffix.lower() in PHOTOGRAPHS:
             yield path

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from auxseg.data.mask_values import VOC_CLASSES, class_values
+from auxseg.data.names import composed
 from auxseg.data.npy import read_npy
-from auxseg.datasets.classes import VOC_CLASSES
-from auxseg.datasets.mask_values import class_values
-from auxseg.datasets.names import composed, without_suffix
+from auxseg.datasets.names import without_suffix
 from auxseg.datasets.problems import Report
 from auxseg.params import Dataset
 
@@ -37,7 +37,7 @@ class ClassLabels:
             ValueError: If several keys stand for the image, or its key for another image as well.
         """
         digits = re.findall("[0-9]+", id_)
-        numbers = {int("".join(digits)[:18]), int(digits[-1][:18])} if digits else set()
+        numbers = {int("".join(digits)), int(digits[-1])} if digits else set()
         keys = [key for key in (composed(id_), *sorted(numbers)) if key in self._labels]
         if not keys:
             return None

@@ -3,16 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from auxseg.datasets.names import composed
+from auxseg.data.mask_values import VOC_CLASSES
+from auxseg.data.names import composed
 from auxseg.datasets.problems import Report
 from auxseg.params import Dataset
-
-# Of the PASCAL VOC devkit, in the order of their numbers 1 to 20 in masks.
-VOC_CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
-    *("train", "tvmonitor"),
-)
 
 _NEAR = 0.8  # how much of two names is the same, from 0 to 1
 

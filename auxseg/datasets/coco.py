@@ -5,11 +5,12 @@ from pathlib import Path, PurePosixPath
 
 from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, Index
+from auxseg.data.names import composed
 from auxseg.data.palette import IGNORE
 from auxseg.datasets.classes import labels_of, leave_out, unlisted
 from auxseg.datasets.instances import Annotation, Instances, Picture, instances_path, read_instances
 from auxseg.datasets.listing import Listed, Split, splits
-from auxseg.datasets.names import composed, find_file
+from auxseg.datasets.names import find_file
 from auxseg.datasets.outlines import degenerate, draw_mask
 from auxseg.datasets.problems import Report, nearest
 from auxseg.params import Dataset

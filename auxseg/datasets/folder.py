@@ -5,11 +5,12 @@ from pathlib import Path
 
 from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, Index
+from auxseg.data.names import composed
 from auxseg.datasets import masks
 from auxseg.datasets.class_folders import read_class_folders
 from auxseg.datasets.class_labels import CLASS_LABELS, read_class_labels
 from auxseg.datasets.listing import Listed, Split
-from auxseg.datasets.names import PHOTOGRAPHS, Spellings, composed, without_suffix
+from auxseg.datasets.names import PHOTOGRAPHS, Spellings, without_suffix
 from auxseg.datasets.problems import Report
 from auxseg.datasets.table import Row, read_table, row_labels, row_split
 from auxseg.params import Dataset

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from reprlib import Repr
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
+from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from auxseg.datasets.rle import Rle, numbers, read_rle
 
 FAR = 100_000  # pixels
 BOM = b"\xef\xbb\xbf"
+
+_REPR = Repr()  # of values in messages, without writing out a whole outline
+_REPR.maxlist = 8
+_REPR.maxstring = 60
 
 Polygon = npt.NDArray[np.float64]  # x, y, x, y, … in pixels; as arrays, all of COCO fits in memory
 
@@ -48,6 +54,12 @@ def _id(value: Any) -> int | str:
     raise ValueError("an id is a whole number or text")
 
 
+def _crowd(value: Any) -> int:
+    if not isinstance(value, int | float) or value not in (0, 1):
+        raise ValueError("0 or 1 is needed")
+    return int(value)
+
+
 def _side(value: Any) -> int:
     if type(value) not in (int, float) or not value >= 1 or value % 1:
         raise ValueError("a whole number from 1 is needed")
@@ -65,21 +77,22 @@ def _file_name(value: Any) -> str:
 Id = Annotated[int | str, PlainValidator(_id)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
+_record = dataclass(frozen=True, slots=True, config=ConfigDict(strict=True))
 
 
-class Annotation(_Record):
+@_record
+class Annotation:
     """One object, or a crowd, with its outline."""
 
-    id: Id | None = None
     image_id: Id
     category_id: Id
-    iscrowd: Literal[0, 1] = 0
+    id: Id | None = None
+    iscrowd: Annotated[int, PlainValidator(_crowd)] = 0
     segmentation: Annotated[list[Polygon] | Rle | None, PlainValidator(_outline)] = None
 
 
-class Picture(_Record):
+@_record
+class Picture:
     """One photograph; ``file_name`` is relative to the folder of the split."""
 
     id: Id
@@ -88,19 +101,24 @@ class Picture(_Record):
     height: Annotated[int, PlainValidator(_side)]
 
 
-class Category(_Record):
+@_record
+class Category:
     """A class; ids have gaps (COCO numbers its 80 up to 90)."""
 
     id: Id
     name: str
 
 
-class Instances(_Record):
+@_record
+class Instances:
     """The content of a file; all ``annotations`` refer to images and categories that exist."""
 
     images: list[Picture]
     categories: list[Category]
     annotations: list[Annotation]
+
+
+_INSTANCES = TypeAdapter(Instances)
 
 
 def instances_path(root: Path, split: str) -> Path:
@@ -116,7 +134,7 @@ def read_instances(path: Path) -> Instances:
         OSError: If there is no such file.
     """
     try:
-        instances = Instances.model_validate_json(path.read_bytes().removeprefix(BOM))
+        instances = _INSTANCES.validate_json(path.read_bytes().removeprefix(BOM))
     except ValidationError as error:
         problems: dict[str, str] = {}
         for problem in error.errors():
@@ -143,8 +161,8 @@ def _describe(problem: Any) -> tuple[str, str]:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    text = _REPR.repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _contradictions(instances: Instances) -> Iterable[tuple[str, str]]:

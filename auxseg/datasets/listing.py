@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from auxseg.data.index import Entry, Index
+from auxseg.data.mask_values import MaskValues
+from auxseg.data.names import composed
 from auxseg.data.photos import Photo, read_photo
 from auxseg.datasets.mask_checks import FindMask, MaskChecks
-from auxseg.datasets.mask_values import MaskValues
-from auxseg.datasets.names import composed
 from auxseg.datasets.problems import Report
 from auxseg.params import Dataset
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from auxseg.data.index import Entry
-from auxseg.datasets.mask_values import MaskValues
+from auxseg.data.mask_values import MaskValues
 from auxseg.datasets.masks import labels_in, open_mask
 from auxseg.datasets.problems import Report
 

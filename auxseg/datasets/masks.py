@@ -10,8 +10,8 @@ from PIL import Image
 from auxseg.data.arrays import Bytes
 from auxseg.data.files import read_file
 from auxseg.data.index import Index
+from auxseg.data.mask_values import UNKNOWN, MaskValues
 from auxseg.data.photos import open_image
-from auxseg.datasets.mask_values import UNKNOWN, MaskValues
 from auxseg.datasets.names import find_file
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
@@ -91,6 +91,6 @@ def labels_in(path: Path, image: Image.Image, values: MaskValues) -> set[int]:
         classes = "there is 1 class" if count == 1 else f"there are {count} classes"
         raise ValueError(
             f"{path}: label {unknown[-1]}, but {classes} ({values.described()}); "
-            "dataset.mask_values says which numbers masks hold"
+            "dataset.mask_values says which numbers masks hold ('voc': those of PASCAL VOC)"
         )
     return set(labels.tolist())

@@ -6,19 +6,15 @@ file: the names in lists, tables and folders that came from there differ in that
 
 import os
 import time
-import unicodedata
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from auxseg.data.names import composed
+
 PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
 
 _SETTLED = 10**9  # ns after which no further change of a folder can have the same time
-
-
-def composed(name: str) -> str:
-    """Return one spelling (NFC) of what operating systems encode differently, such as "é"."""
-    return unicodedata.normalize("NFC", name)
 
 
 def without_suffix(name: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from auxseg.data.names import composed
 from auxseg.datasets.classes import labels_of, unlisted
 from auxseg.datasets.listing import Split
-from auxseg.datasets.names import composed
 from auxseg.datasets.problems import Report, nearest
 from auxseg.params import Dataset
 

@@ -82,6 +82,10 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
     if not final["images"]:
         console.print("val: no image has a mask, so nothing is scored", highlight=False)
         return
+    if np.isnan(final["miou"]):
+        line = "val: no object is true or predicted, so nothing is scored"
+        console.print(line, highlight=False)
+        return
     console.print(
         f"val mIoU {final['miou']:.3f}, with CRF {final['crf']['miou']:.3f}; "
         f"pixel accuracy {final['pixel_accuracy']:.3f}, with CRF "

@@ -72,8 +72,8 @@ def follow_parent(parent: int) -> None:
 def _up_to_dvc() -> list[int]:
     """Return the parent and, if that is a shell that waits for this command, the shell's parent.
 
-    DVC runs every command through a shell. Some shells, such as bash, become the last command. Others,
-    such as dash and fish, wait for it, and such a shell is not notified when DVC ends.
+    DVC runs every command through a shell. Some shells, such as bash, become the last command.
+    Others, such as dash and fish, wait for it, and such a shell is not notified when DVC ends.
     """
     parent = os.getppid()
     with suppress(psutil.Error):  # it died, which the watch will notice

@@ -7,6 +7,7 @@ it still imports torch, and torch finds its settings. Its last line calls ``run`
 import errno
 import sys
 from collections.abc import Callable
+from functools import wraps
 
 import typer
 
@@ -28,8 +29,16 @@ large_pages()
 
 def run(command: Callable[..., None]) -> None:
     """Run the command line of a stage."""
+
+    @wraps(command)
+    def guarded(*arguments: object, **options: object) -> None:
+        try:
+            command(*arguments, **options)
+        except EOFError as error:  # which Typer would take for the end of an interactive input
+            raise ValueError(f"a file is cut off: {error}") from error
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command()(guarded)
     run_app(app, GOES_ON)
 
 

@@ -42,10 +42,17 @@ def test_a_single_image_with_or_without_labels_comes_back(
 
 
 @pytest.mark.parametrize("mask_values", ["order", "voc", {"cat": 8, "dog": 12, "aeroplane": 1}])
-def test_the_values_in_masks_come_back(mask_values: Any, tmp_path: Path) -> None:
-    index = Index("voc", Path("root"), CLASSES, (entry("a"),), 64, mask_values)
-    write_index(tmp_path, index)
-    assert read_index(tmp_path) == index
+def test_the_values_in_masks_are_no_part_of_what_a_training_depends_on(
+    mask_values: Any, tmp_path: Path
+) -> None:
+    indexes = []
+    for name, rule in (("a", "order"), ("b", mask_values)):
+        (tmp_path / name).mkdir()
+        indexes.append(Index("voc", Path("root"), CLASSES, (entry("a"),), 64, rule))
+        write_index(tmp_path / name, indexes[-1])
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+    assert read_index(tmp_path / "b", mask_values) == indexes[1]
 
 
 def test_splits_keep_the_order_of_the_index() -> None:

@@ -105,6 +105,8 @@ def test_images_may_lie_deeper_and_other_files_are_counted(tmp_path: Path) -> No
     root = images(tmp_path, *(f"cat/deep/{n}.jpg" for n in range(5)), "dog/9.jpg", "loose.jpg")
     (root / "images/cat/notes.txt").touch()
     (root / "images/cat/.DS_Store").touch()
+    for folder in ("", "cat/"):
+        copy(root, "dog/9.jpg", f"{folder}.ipynb_checkpoints/9-checkpoint.jpg")
     index, warnings = imported(root)
     assert len(index.entries) == 6
     assert warnings[:2] == [

@@ -167,11 +167,11 @@ def test_all_bad_values_are_listed_one_line_each(root: Path) -> None:
         1: "'20': a whole number from 1 is needed",
         3: "1.5: an id is a whole number or text",
         4: "is missing",
-        5: "2: input should be 0 or 1",
+        5: "2: 0 or 1 is needed",
         6: "'none': a list of polygons or an RLE is needed",
         7: "[[1, 2, 3, 4, 5, 6, 7]]: a polygon of 7 numbers, so an x has no y",
         13: "{'counts': [200]}: RLE of the size None, but [height, width] is needed",
-        14: "{'size': [10, 20], 'counts': [200.5]}: RLE whose counts are not whole numbers from 0",
+        14: "{'counts': [200.5], 'size': [10, 20]}: RLE whose counts are not whole numbers from 0",
     }
     for number, reason in reasons.items():
         assert lines[number].partition(": ")[2] == reason

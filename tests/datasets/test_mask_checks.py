@@ -77,7 +77,7 @@ def test_all_unusable_masks_are_listed_with_what_is_needed(tmp_path: Path) -> No
         "bits": f"a 1-bit image, which has room for one class only; {eight}",
         "deep": f"a 16-bit image; {eight}",
         "three": f"label 3, but there are 2 classes {needed}; "
-        "dataset.mask_values says which numbers masks hold",
+        "dataset.mask_values says which numbers masks hold ('voc': those of PASCAL VOC)",
         "jpeg": "not a PNG image but a JPEG image, which blurs labels",
         "text": "not a PNG image",
     }
@@ -101,7 +101,7 @@ def test_with_one_class_a_1_bit_mask_is_unambiguous(tmp_path: Path) -> None:
     root = own(tmp_path, {"a": png(bits), "b": png(full(2))}, "cat")
     assert problems(root, classes=["cat"]) == [
         "masks/b.png: label 2, but there is 1 class (0 = background, 1 = cat, 255 = ignore); "
-        "dataset.mask_values says which numbers masks hold"
+        "dataset.mask_values says which numbers masks hold ('voc': those of PASCAL VOC)"
     ]
     (root / "masks/b.png").unlink()
     for mask_values in ("order", {"cat": 7}):

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auxseg.datasets.mask_values import UNKNOWN, MaskValues, check_mask_values
+from auxseg.data.mask_values import UNKNOWN, MaskValues
+from auxseg.datasets.mask_values import check_mask_values
 from helpers import dataset_params
 
 IGNORE = 255

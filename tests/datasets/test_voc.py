@@ -361,7 +361,7 @@ def test_mask_values_reach_scoring(tmp_path: Path) -> None:
     index, warnings = import_dataset("voc", root, params(classes=["dog", "cat"], mask_values="voc"))
     assert not any("masks hold none" in line for line in warnings)
     write_index(tmp_path, index)
-    index = read_index(tmp_path)
+    index = read_index(tmp_path, "voc")
     mask = read_mask(index, index.split("val")[0])
     assert mask is not None
     assert mask[0, :5].tolist() == [2, 1, 255, 255, 0]

@@ -1,6 +1,6 @@
 """An error that the user can mend is one plain line; anything else keeps its traceback."""
 
-from auxseg.system.stage import GOES_ON, LONGEST, run_app
+from auxseg.system.stage import GOES_ON, LONGEST, run, run_app
 
 import errno
 from collections.abc import Callable
@@ -61,3 +61,13 @@ def test_a_file_that_is_not_there_is_named_without_numbers(tmp_path: Path) -> No
 def test_a_fault_of_the_program_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         run_app(raising(error))
+
+
+def test_a_file_that_is_cut_off_is_not_taken_for_an_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        raise EOFError("Ran out of input")
+
+    monkeypatch.setattr("sys.argv", ["stage"])
+    with pytest.raises(SystemExit) as end:
+        run(command)
+    assert end.value.code == "error: a file is cut off: Ran out of input"
