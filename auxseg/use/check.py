@@ -60,6 +60,7 @@ def _outputs(path: Path) -> Iterator[Path]:
     """List the outputs of a file of stages, some of which stand for one of each item."""
     for stage in YAML(typ="safe").load(path)["stages"].values():
         items = stage.get("foreach", [""])
-        variable = "${key}" if isinstance(items, dict) else "${item}"
+        pairs = items if isinstance(items, dict) else {item: item for item in items}
         for out in stage.get("do", stage)["outs"]:
-            yield from (Path(out.replace(variable, item)) for item in items)
+            for key, item in pairs.items():
+                yield Path(out.replace("${key}", key).replace("${item}", item))

@@ -11,6 +11,7 @@ from auxseg.data.files import write_json
 from auxseg.data.maps import write_labels
 from auxseg.data.photos import read_photo
 from auxseg.data.pixels import resize_labels
+from auxseg.datasets.problems import Report
 from auxseg.networks.stored import class_names, stored_network
 from auxseg.params import Params
 from auxseg.report.plots import overlay
@@ -20,6 +21,8 @@ from auxseg.use.coco import Document, NewDataset, Results
 from auxseg.use.finding import find_photographs
 from auxseg.use.outputs import Outputs
 from auxseg.use.segment import segment
+
+FAINT = "16-bit photograph without a value above an eighth of the range, so nearly black"
 
 
 def segment_photographs(
@@ -52,32 +55,27 @@ def segment_photographs(
     """
     if coco_images is not None and coco_json is None:
         raise ValueError("--coco-images is of use with --coco-json only")
-    labels, overlays = out / "labels", out / "overlays"
+    report, labels, overlays = Report(), out / "labels", out / "overlays"
     found = find_photographs(photos, (labels.resolve(), overlays.resolve()))
-    if found.side_files:
-        count, example = len(found.side_files), found.side_files[0]
-        print(f"left out, as they are no photographs: {count}, such as {example}", file=sys.stderr)
+    for path in found.side_files:
+        report.warning("file left out, as it is no photograph", str(path))
     outputs = Outputs(out)
-    outputs.prepare(
-        [
-            *(_file(folder, name) for name in found.photographs for folder in (labels, overlays)),
-            *([coco_json] if coco_json else []),
-        ]
-    )
+    files = [_file(folder, name) for name in found.photographs for folder in (labels, overlays)]
+    outputs.prepare(files if coco_json is None else [*files, coco_json])
     network, names = stored_network(model, AuxSegNet).network, class_names(model)
     file_names = {path: _file_name(photos, path) for path in found.photographs.values()}
-    document: Document | None = None
+    document: Document = NewDataset(names)
     if coco_images is not None:
-        document = Results(coco_images, names, list(file_names.values()))
-    elif coco_json is not None:
-        document = NewDataset(names)
-    kernels, problems = params.crf if crf else None, found.problems
+        document = Results(coco_images, names, list(file_names.values()), report)
+    kernels = params.crf if crf else None
     for name, path in track(found.photographs.items(), "segment", len(found.photographs)):
         try:
             photo = read_photo(path.read_bytes(), params.dataset.max_side)
         except (OSError, ValueError) as error:
-            problems.append(f"{path}: {error}")
+            found.problems.append(f"{path}: {error}")
             continue
+        if photo.faint:
+            report.warning(FAINT, str(path))
         probabilities = segment(network, photo.pixels, params.predict, kernels, device())
         map_ = probabilities.argmax(0).astype(np.uint8)
         size = photo.full_size[::-1]
@@ -85,15 +83,15 @@ def segment_photographs(
             write_labels(partial, resize_labels(map_, size))
         with outputs.new(_file(overlays, name)) as partial:
             Image.fromarray(overlay(photo.pixels, map_)).save(partial, "PNG")
-        if document is not None:
+        if coco_json is not None:
             document.add(file_names[path], size, probabilities)
-    if document is not None and coco_json is not None:
-        for line in document.warnings():
-            print(f"warning: {line}", file=sys.stderr)
+    if coco_json is not None:
         with outputs.new(coco_json) as partial:
             write_json(partial, document.content())
-    if problems:
-        raise ValueError("\n".join(problems))
+    for line in report.warnings():
+        print(f"warning: {line}", file=sys.stderr)
+    if found.problems:
+        raise ValueError("\n".join(found.problems))
 
 
 def _file(folder: Path, name: PurePath) -> Path:

@@ -225,8 +225,9 @@ def _stage_name() -> str:
 
 
 def _code() -> dict[str, str]:
-    return {
-        name: digest(Path(module.__file__))
-        for name, module in sorted(sys.modules.items())
-        if name.split(".")[0] in ("auxseg", "stages", "__main__") and module.__file__
+    files = {
+        name: getattr(module, "__file__", None)  # an embedded interpreter's __main__ has none
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in ("auxseg", "stages", "__main__")
     }
+    return {name: digest(Path(file)) for name, file in sorted(files.items()) if file}

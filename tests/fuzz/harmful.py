@@ -24,5 +24,7 @@ def read(harm: str, path: Path) -> None:
         raise ValueError("refused")
     if harm == "abort":
         os.abort()
+    while harm == "spin":
+        pass
     if harm == "sleep":
         time.sleep(60)

@@ -101,7 +101,17 @@ def test_side_files_are_counted_and_no_error(
     main(folder, model, tmp_path / "out", crf=False)
     assert files(tmp_path / "out" / "labels") == ["one.png", "zwö.png"]
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
-    assert line == f"left out, as they are no photographs: 2, such as {folder / 'one.json'}"
+    example = folder / "one.json"
+    assert line == f"warning: file left out, as it is no photograph: 2, such as {example}"
+
+
+def test_a_16_bit_photograph_that_is_nearly_black_is_named(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dark.png"
+    Image.fromarray(noise(20, 30)[:, :, 0].astype(np.uint16)).save(path)
+    main(path, model, tmp_path / "out", crf=False)
+    assert f"so nearly black: 1, such as {path}" in capsys.readouterr().err
 
 
 def test_what_was_in_the_output_folder_stays(model: Path, tmp_path: Path) -> None:
