@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Random = random.Random
-MAX_BYTES = 2**18  # of a damaged input
+MORE_BYTES = 2**18  # that damage may add
 DEPTHS = (20, 200, 2_000, 200_000)
 NUMBERS = (0, 1, 127, 128, 255, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 WORDS = (
@@ -27,8 +27,9 @@ VALUES: tuple[Any, ...] = (
 def damaged(rng: Random, seeds: Sequence[bytes]) -> bytes:
     """Damage one of ``seeds``, one to four times."""
     data: bytes = rng.choice(seeds)
+    most = len(data) + MORE_BYTES
     for _ in range(rng.randint(1, 4)):
-        data = rng.choice(KINDS)(rng, data, seeds)[:MAX_BYTES]
+        data = rng.choice(KINDS)(rng, data, seeds)[:most]
     return data
 
 
@@ -56,7 +57,7 @@ def _remove(rng: Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 def _repeat(rng: Random, data: bytes, _: Sequence[bytes]) -> bytes:
     start, end = _range(rng, data)
-    most = MAX_BYTES // max(1, end - start)
+    most = MORE_BYTES // max(1, end - start)
     times = min(most, rng.choice((1, 1, 3, 100, 10_000)))
     return data[:end] + data[start:end] * times + data[end:]
 

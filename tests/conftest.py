@@ -11,6 +11,8 @@ import pytest
 from helpers import NODES
 from project import Project, new_environment, new_project
 
+LONG = {"torture": 0, "work": 1, "pipeline": 2}  # folders
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -19,6 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The longest first, so that two processes end at about the same time.
+    items.sort(key=lambda item: LONG.get(item.path.parent.name, len(LONG)))
     for item in items if config.getoption("--cluster") else []:
         if mark := item.get_closest_marker("one_machine"):
             item.add_marker(pytest.mark.skip(reason=f"one machine only: {mark.args[0]}"))

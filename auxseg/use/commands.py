@@ -33,7 +33,7 @@ def segment(
     model: Model,
     out: Annotated[
         Path,
-        typer.Option(help="Gets labels/ and overlays/, and in both <folder>/<stem>.png."),
+        typer.Option(help="Gets labels/ and overlays/, and in both `<folder>/<stem>.png`."),
     ],
     crf: Annotated[bool, typer.Option(help="Refine along image edges.")] = True,
     coco_json: Annotated[
