@@ -242,7 +242,7 @@ def _stage(name: str, body: dict[str, Any], variables: dict[str, Any]) -> Stage:
 
 def _fill(text: str, variables: dict[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
-        found: Any = variables | _params()
+        found: Any = variables | _params() | {"text": ""}
         for part in match[1].split("."):
             found = found[part]
         return str(found)

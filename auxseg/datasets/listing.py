@@ -139,9 +139,11 @@ class _Listing:
 def _read(root: Path, params: Dataset, image: Listed, report: Report) -> tuple[Entry, Photo] | None:
     """Return the entry and the photograph of an image; None if it cannot be read."""
     try:
+        if image.path.exists() and not image.path.is_file():
+            raise ValueError  # reading a named pipe would wait for ever
         data = image.path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no name of a file"
+        reason = error.strerror if isinstance(error, OSError) else "no file"
         report.problem("missing photograph", f"{image.path}: {reason}")
         return None
     try:

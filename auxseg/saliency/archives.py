@@ -126,7 +126,7 @@ def _in_zip(root: Path, archive: zipfile.ZipFile, problems: list[str]) -> list[M
         Member(f"{root}: {info.filename!r}", path, partial(_open_zipped, archive, info))
         for info in archive.infolist()
         if (path := _safe(root, info.filename, S_ISLNK(info.external_attr >> 16), problems))
-        and not info.is_dir()
+        and not info.filename.endswith("/")
     ]
 
 

@@ -21,6 +21,7 @@ POLL = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _received: int | None = None
+_then = ""
 
 
 class Interrupted(BaseException):
@@ -32,9 +33,10 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def catch_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGINT end the block through ``stop_if_asked``."""
-    global _received
+def catch_signals(then: str = "`dvc repro` goes on from there") -> Iterator[None]:
+    """Make SIGTERM and SIGINT end the block through ``stop_if_asked``; ``then`` says what to do."""
+    global _received, _then
+    _then = then
     before = {number: signal.signal(number, _first_signal) for number in SIGNALS}
     try:
         yield
@@ -116,7 +118,7 @@ def _first_signal(number: int, _: FrameType | None) -> None:
         signal.signal(each, signal.SIG_DFL)
     signal.alarm(LIMIT)
     name = signal.Signals(number).name
-    message = f"{name}: stopping; what is done is kept, `dvc repro` goes on from there\n"
+    message = f"{name}: stopping; what is done is kept, {_then}\n"
     # Not print, because the signal may have come in the middle of another print.
     with suppress(OSError):  # stderr has no reader any more
         os.write(2, message.encode())

@@ -50,7 +50,7 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
         then: What to do once the machine has room for the work.
     """
     try:
-        with catch_signals():
+        with catch_signals(then):
             app()
     except Interrupted as interrupted:
         sys.exit(interrupted.exit_code)
