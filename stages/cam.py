@@ -27,13 +27,13 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
 
     ROOT holds ready CAMs of another method; with `data/none`, MODEL computes them.
     """
-    parameters = load_params()
-    params = parameters.cam
-    index = read_index(dataset, parameters.dataset.mask_values)
+    whole = load_params()
+    params, mask_values = whole.cam, whole.dataset.mask_values
+    index = read_index(dataset, mask_values)
     classifier = stored_network(model, Classifier)
     if root.name == NO_FILE:
         job = Job(index.photograph, partial(maps, classifier, params), network=True)
-        with making(out, params=params) as (folder, scratch):
+        with making(out, params=(params, mask_values)) as (folder, scratch):
             write_shards(folder, each(index.entries, job, scratch, "CAM"))
         return
     verify(root)
@@ -50,7 +50,7 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
         for id_, arrays in ready.read(index.entries, done):
             yield id_, encode_arrays(arrays)
 
-    with making(out, params=None) as (folder, scratch):
+    with making(out, params=(params, mask_values)) as (folder, scratch):
         ids = [entry.id for entry in index.entries]
         write_shards(folder, collect(ids, rest, scratch, "ready CAM"))
 

@@ -337,6 +337,6 @@ def params_read(script: str) -> frozenset[str]:
 def _owner(node: ast.AST) -> ast.expr | None:
     """``params`` in ``getattr(params, name)``: what has the section that is called ``name``."""
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
-        owner, name = node.args
+        owner, name = node.args[:2]
         return owner if getattr(name, "id", "") == "name" else None
     return None
