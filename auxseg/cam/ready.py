@@ -3,7 +3,6 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from auxseg.cam.files import Map, find_maps
 from auxseg.cam.multi_scale import EPSILON
 from auxseg.data.arrays import Arrays, Floats
 from auxseg.data.index import Entry
+from auxseg.data.names import composed
 from auxseg.data.pixels import to_pixels
 from auxseg.data.shapes import same_shape
 from auxseg.networks.inputs import grid_size
@@ -60,7 +60,7 @@ class ReadyCams:
         if not self.root.is_dir():
             raise CamError(f"{self.root}: no such folder (cam.root in params.yaml)")
         # Names that come from a Mac may have another Unicode form.
-        files = {normalize("NFC", path.name): path for path in self.root.iterdir()}
+        files = {composed(path.name): path for path in self.root.iterdir()}
         missing: list[str] = []
         problems: list[str] = []
         for entry in entries:
@@ -82,7 +82,7 @@ class ReadyCams:
         maps = np.zeros((len(entry.labels), *size), np.float16)
         if not entry.labels:
             return maps
-        path, found = find_maps(files, normalize("NFC", entry.id), self.numbers)
+        path, found = find_maps(files, composed(entry.id), self.numbers)
         listed = ", ".join(map(str, found)) or "none"
         if any(not 0 <= number < self.limit for number in found):
             raise ValueError(

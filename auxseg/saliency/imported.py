@@ -3,8 +3,8 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from unicodedata import normalize
 
+from auxseg.data.names import composed
 from auxseg.saliency.archives import Member, open_members
 from auxseg.saliency.decoding import Decoded, ShapeError, decode_map
 
@@ -101,10 +101,10 @@ def _listed(names: list[str], comma: str = ", ") -> str:
 
 def _by_id(members: list[Member], ids: Iterable[str], problems: list[str]) -> dict[str, Member]:
     # Names that come from a Mac may have another Unicode form.
-    known = {normalize("NFC", id_): id_ for id_ in ids}
+    known = {composed(id_): id_ for id_ in ids}
     maps: dict[str, Member] = {}
     for member in members:
-        id_ = known.get(normalize("NFC", member.path.stem))
+        id_ = known.get(composed(member.path.stem))
         if member.path.suffix.lower() not in SUFFIXES or id_ is None:
             continue
         if id_ in maps:

@@ -1,12 +1,12 @@
 """The ids in the file of a COCO data set, such as ``instances_val2017.json``."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from auxseg.data.names import composed
 from auxseg.datasets.problems import nearest
 
 BOM = b"\xef\xbb\xbf"
@@ -113,4 +113,4 @@ def find_pictures(
 
 
 def _parts(file_name: str) -> tuple[str, ...]:
-    return PurePosixPath(unicodedata.normalize("NFC", file_name)).parts or ("",)
+    return PurePosixPath(composed(file_name)).parts or ("",)

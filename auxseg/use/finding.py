@@ -1,12 +1,12 @@
 """Photographs of a folder and of all folders in it, and what their outputs are called."""
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from auxseg.data.names import composed
 from auxseg.use.outputs import MANIFEST
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -122,4 +122,4 @@ def output_names(paths: Sequence[PurePath]) -> list[PurePath]:
 
 def _spelling(name: PurePath) -> str:
     """One spelling for names that some file system takes for the same."""
-    return unicodedata.normalize("NFC", os.fspath(name)).casefold()
+    return composed(os.fspath(name)).casefold()
