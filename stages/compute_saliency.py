@@ -19,6 +19,8 @@ def main(name: str, dataset: Path, model: Path, out: Path) -> None:
 
     MODEL is a file of the source's own, or `data/none`.
     """
+    if name not in SOURCES:
+        raise ValueError(f"{name}: no such source; there are {', '.join(SOURCES)}")
     params = given(getattr(load_params(), name), name)
     index = read_index(dataset)
     job = Job(index.photograph, partial(saliency, SOURCES[name](params, model)))

@@ -64,6 +64,8 @@ def read_mask(index: Index, entry: Entry) -> Bytes | None:
 
 def _check_classes(path: Path, known: list[str], params: Dataset, report: Report) -> None:
     names = {composed(name) for name in known}
+    for name in sorted({composed(name) for name in known if known.count(name) > 1}):
+        report.warning("name of several categories, read as one class", f"{name!r} in {path}")
     for name in params.classes:
         if composed(name) not in names:
             line = f"{path}: no category is named {name!r}; {nearest(name, known)}"

@@ -30,6 +30,7 @@ def list_images(root: Path, params: Dataset, report: Report) -> list[Listed]:
     if not images.is_dir():
         report.problem("missing folder", f"{images}: no such folder; put the photographs there")
         return []
+    _check_spelling_of_masks(root, report)
     if (root / TABLE).exists():
         listed = _by_table(root, params, report)
     elif (root / CLASS_LABELS).exists():
@@ -159,6 +160,14 @@ def _every_fifth(number: int, photo: Path, reason: str, report: Report) -> Split
         return "train"
     report.warning(f"image for validation (every fifth, as {reason})", photo.name)
     return "val"
+
+
+def _check_spelling_of_masks(root: Path, report: Report) -> None:
+    if not (root / "masks").is_dir():
+        for path in _visible(root):
+            if path.name.casefold() == "masks":
+                line = f"{path}: masks are read from the folder {root / 'masks'}; rename this"
+                report.problem("misplaced masks", line)
 
 
 def _check_names_of_masks(folder: Path, listed: Iterable[Listed], report: Report) -> None:

@@ -16,6 +16,8 @@ from auxseg.params import Dataset
 _COLUMNS = ("id", "labels", "split")
 _NEAR = 0.7  # how much of two names is the same, from 0 to 1: not "test2014" and "train2014"
 _SEPARATORS = ",;\t"
+_EXCEL = re.compile(r"sep=([,;\t])[,;\t]*\r?\n", re.IGNORECASE)
+_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,22 @@ def read_table(path: Path, params: Dataset, report: Report) -> list[Row] | None:
         All rows that have a cell for each column; None if the table cannot be used at all.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         report.problem("missing table", f"{path}: {error.strerror}")
         return None
     except UnicodeDecodeError:
-        line = f"{path}: not UTF-8 text; in Excel, save it as 'CSV UTF-8'"
+        kind = "an Excel workbook, not" if content.startswith(_ZIP) else "not UTF-8"
+        line = f"{path}: {kind} text; in Excel, save it as 'CSV UTF-8'"
         report.problem("unreadable table", line)
         return None
     header = text.lstrip("\r\n").partition("\n")[0]
-    separator = max(_SEPARATORS, key=header.count)
+    excel = _EXCEL.match(text)  # the first line may name the separator, and the second the columns
+    separator = excel[1] if excel else max(_SEPARATORS, key=header.count)
     try:
-        first, *records = _records(text, separator) or [_Record(1, 1, [])]
+        records = _records(text, separator)
+        first, *records = records[bool(excel) :] or [_Record(1, 1, [])]
     except ValueError as error:
         report.problem("unreadable table", f"{path}, {error}")
         return None

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from auxseg.data.files import new_file, new_folder
 from auxseg.networks.backbone import build_backbone
 from auxseg.networks.stored import save_network
+from auxseg.use.outputs import refuse_pipeline_folder
 from auxseg.use.published import match_published, published_network
 from auxseg.weights.names import Match
 from auxseg.weights.pretrained import find_backbone, read_state
@@ -22,8 +23,10 @@ def convert_weights(source: Path, out: Path, backbone: str | None) -> None:
         backbone: A name in ``BACKBONES``; None for the whole published network.
 
     Raises:
-        ValueError: If ``out`` exists or has the wrong suffix, or if weights are missing.
+        ValueError: If ``out`` exists, is the pipeline's, or has the wrong suffix, or if weights are
+            missing.
     """
+    refuse_pipeline_folder(out)
     if out.exists():
         raise ValueError(f"{out}: exists already")
     if backbone and out.suffix != ".safetensors":

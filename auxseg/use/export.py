@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram
 from auxseg.auxsegnet.network import AuxSegNet, Outputs
 from auxseg.data.files import new_file
 from auxseg.networks.stored import load_network
+from auxseg.use.outputs import refuse_pipeline_folder
 
 OUTPUTS = ("segmentation", "classification", "saliency")
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -48,8 +49,10 @@ def export_network(model: Path, out: Path) -> None:
     Each is compared with the network before it is kept, and the difference is printed.
 
     Raises:
-        ValueError: If a file differs from the network, or a package for ONNX is not installed.
+        ValueError: If a file differs from the network, a package for ONNX is not installed, or
+            ``out`` is a folder of the pipeline.
     """
+    refuse_pipeline_folder(out)
     network = load_network(model, AuxSegNet).cpu()
     program = export_program(network)
     for name, write, outputs in (

@@ -13,6 +13,13 @@ MANIFEST = "segment.sha256"
 LONGEST = 240  # bytes of a name; that of a partial file is a little longer
 
 
+def refuse_pipeline_folder(out: Path) -> None:
+    """Raise ValueError if a stage of the pipeline wrote ``out`` or a folder above it."""
+    for folder in (out.absolute(), *out.absolute().parents):
+        if (folder / CHECKSUMS).is_file():
+            raise ValueError(f"{out}: {folder} is the pipeline's own: name another folder")
+
+
 class Outputs:
     """The output files in ``folder``, and a list of their checksums.
 
@@ -37,11 +44,7 @@ class Outputs:
                 pipeline's.
             OSError: If the folder cannot be written to.
         """
-        for folder in (self._folder.absolute(), *self._folder.absolute().parents):
-            if (folder / CHECKSUMS).is_file():
-                raise ValueError(
-                    f"{self._folder}: {folder} is the pipeline's own: name another folder"
-                )
+        refuse_pipeline_folder(self._folder)
         paths, others = list(paths), []
         for path in paths:
             if len(os.fsencode(path.name)) > LONGEST:

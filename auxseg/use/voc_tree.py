@@ -12,6 +12,7 @@ from auxseg.data.files import new_folder
 from auxseg.data.index import Entry, Index, read_index
 from auxseg.data.maps import read_labels, write_labels
 from auxseg.system.progress import track
+from auxseg.use.outputs import refuse_pipeline_folder
 
 QUALITY = 95
 
@@ -20,8 +21,9 @@ def write_tree(dataset: Path, pseudo_labels: Path, out: Path) -> None:
     """Write the photographs of an index, their pseudo labels and a list to the new folder ``out``.
 
     Raises:
-        ValueError: If ``out`` exists.
+        ValueError: If ``out`` exists or lies in a folder of the pipeline.
     """
+    refuse_pipeline_folder(out)
     if out.exists():
         raise ValueError(f"{out}: exists already; remove it or name another folder")
     index = read_index(dataset)

@@ -113,6 +113,19 @@ def test_images_without_a_file_and_of_another_size_are_refused(root: Path) -> No
     assert "007.jpg: No such file" in lines[1]
 
 
+def test_categories_of_one_name_are_one_class_and_counted(root: Path) -> None:
+    values = content("train2014")
+    values["categories"].append({"id": 18, "name": "cat"})
+    values["annotations"].append(annotation(8, 18))
+    store(root, "train2014", values)
+    index, warnings = import_dataset("coco", root, params())
+    assert index.entries[2].labels == (0, 1)
+    assert [line for line in warnings if "one class" in line] == [
+        f"name of several categories, read as one class: 1, such as 'cat' in {root}/annotations/"
+        "instances_train2014.json"
+    ]
+
+
 def test_a_missing_file_of_annotations_is_named(root: Path) -> None:
     (root / "annotations/instances_val2014.json").unlink()
     lines = import_problems("coco", root, params())

@@ -121,6 +121,17 @@ def test_masks_must_have_the_size_of_their_photographs(tmp_path: Path) -> None:
     assert line.startswith("images/c.jpeg: 20×10 pixels (upright), but its mask")
 
 
+@pytest.mark.parametrize("name", ["Masks", "MASKS", "masks"])
+def test_masks_that_would_not_be_found_are_refused(name: str, tmp_path: Path) -> None:
+    folder(tmp_path, "id,labels,split\na,cat,train\nb,,train\nc,dog,val\n")
+    if name == "masks":
+        (tmp_path / name).write_bytes(b"")
+    else:
+        (tmp_path / name).mkdir()
+    line = f"{name}: masks are read from the folder {tmp_path / 'masks'}; rename this"
+    assert problems(tmp_path) == [line]
+
+
 def test_all_that_is_wrong_with_rows_is_listed_with_line_and_column(tmp_path: Path) -> None:
     table = """id,labels,split
 a,cat;dgo,train

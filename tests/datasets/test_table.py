@@ -53,6 +53,9 @@ EXPECTED = {"a": ("train", (0, 1)), "b": ("train", ()), "c": ("val", (1,))}
         # Separated by tabs.
         "id\tlabels\tsplit\na\tcat;dog\ttrain\nb\t\ttrain\nc\tdog\tval\n",
         "\ufeffid\tcat\tdog\tsplit\t\r\na\t1\t1\ttrain\t\r\nb\t0\t0\ttrain\t\r\nc\t0\t1\tval\t\r\n",
+        # Excel's own first line, which names the separator.
+        "sep=;\r\nid;labels;split\r\na;cat,dog;train\r\nb;;train\r\nc;dog;val\r\n",
+        "\ufeffsep=,\nid,labels,split\na,cat;dog,train\nb,,train\nc,dog,val\n",
         # The line ends of old Macs.
         "id,labels,split\ra,cat;dog,train\rb,,train\rc,dog,val\r",
     ],
@@ -73,6 +76,12 @@ def test_cells_beyond_the_columns_must_be_empty(tmp_path: Path) -> None:
     assert problems(folder(tmp_path, table)) == [
         "labels.csv, line 3: 5 cells, but the first line names 3 columns (separated by ',')"
     ]
+
+
+def test_an_excel_workbook_under_the_name_of_a_table_is_told(tmp_path: Path) -> None:
+    folder(tmp_path, "").joinpath("labels.csv").write_bytes(b"PK\x03\x04\x14\0\x06\0\xff\xfe")
+    line = "labels.csv: an Excel workbook, not text; in Excel, save it as 'CSV UTF-8'"
+    assert problems(tmp_path) == [line]
 
 
 def test_rows_of_other_splits_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """Output files replace files of an earlier run, and no others."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from auxseg.data.files import CHECKSUMS
+from auxseg.use.convert import convert_weights
+from auxseg.use.export import export_network
 from auxseg.use.outputs import MANIFEST, Outputs
+from auxseg.use.voc_tree import write_tree
 
 
 def write(folder: Path, name: str, text: str) -> None:
@@ -76,6 +80,22 @@ def test_the_pipeline_s_own_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is the pipeline's own: name another folder"):
         write(tmp_path / "below", "a.png", "new")
     assert not (tmp_path / "below").exists()
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        lambda out: export_network(Path("model"), out),
+        lambda out: write_tree(Path("dataset"), Path("labels"), out),
+        lambda out: convert_weights(Path("a.pth"), out, None),
+    ],
+)
+def test_no_tool_writes_into_the_pipeline_s_own_folders(
+    tool: Callable[[Path], None], tmp_path: Path
+) -> None:
+    (tmp_path / CHECKSUMS).write_text("")
+    with pytest.raises(ValueError, match="is the pipeline's own: name another folder"):
+        tool(tmp_path / "below")
 
 
 def test_a_file_in_the_place_of_a_folder_is_named_before_any_work(tmp_path: Path) -> None:
