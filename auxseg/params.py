@@ -178,7 +178,10 @@ class Augment(Section):
 
 
 class Schedule(Section):
-    """SGD with polynomial decay (power 0.9); the heads learn ``head_factor`` times faster."""
+    """SGD with polynomial decay (power 0.9); the heads learn ``head_factor`` times faster.
+
+    The gradients of a step are scaled so that their norm is at most ``gradient_clip``.
+    """
 
     epochs: Count
     batch_size: Count
@@ -186,6 +189,7 @@ class Schedule(Section):
     head_factor: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NotNegative
+    gradient_clip: Positive | Literal["none"]
 
 
 class ClassifierParams(Section):

@@ -1,6 +1,7 @@
 """Results of a run: the metrics file, tables for plots, and a summary for the terminal."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from auxseg.scoring.metrics import iou_by_class
 from auxseg.scoring.rounds import score_segmentation
 
 Evaluation = dict[str, dict[str, Any]]
+
+NOISE = 0.005  # smaller changes of a score are no news
 
 
 def evaluation(rounds: pd.DataFrame, counts: Counts) -> Evaluation:
@@ -67,8 +70,9 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
         "pseudo-label mIoU": "pseudo_labels.miou",
         "labelled only": "pseudo_labels.labelled_miou",
         "coverage": "pseudo_labels.coverage",
+        "classes gone": "pseudo_labels.classes_gone",
         "saliency F": "saliency.f_beta",
-        "classifier mAP": "classifier.map",
+        "mAP": "classifier.map",
         "val mIoU": "val.miou",
     }
     table = Table("round", *columns, title="Scores by round")
@@ -76,8 +80,10 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
         cells = [float(row[column]) for column in columns.values()]
         shown = ["" if np.isnan(cell) else f"{cell:.3f}" for cell in cells]
         table.add_row(str(int(row["round"])), *shown)
-    console = Console(width=None if Console().is_terminal else 100)
+    console = Console(width=None if Console().is_terminal else 110)
     console.print(table)
+    for line in setbacks(rounds):
+        console.print(f"warning: {line}", highlight=False, soft_wrap=True)
     final = values["val"]
     if not final["images"]:
         console.print("val: no image has a mask, so nothing is scored", highlight=False)
@@ -92,6 +98,28 @@ def print_summary(rounds: pd.DataFrame, values: Evaluation) -> None:
         f"{final['crf']['pixel_accuracy']:.3f} ({final['images']} images)",
         highlight=False,
     )
+
+
+def setbacks(rounds: pd.DataFrame) -> list[str]:
+    """Return a line for each round that made the pseudo labels worse than the round before.
+
+    They are worse if their mIoU fell, or if they contradict more image-level labels, which needs no
+    masks to be seen.
+    """
+    lines = []
+    scores = [_groups(row)["pseudo_labels"] for _, row in rounds.iterrows()]
+    for number, (before, after) in enumerate(pairwise(scores), 1):
+        worse = []
+        if after["miou"] < before["miou"] - NOISE:
+            worse.append(f"their mIoU fell from {before['miou']:.3f} to {after['miou']:.3f}")
+        if after["classes_gone"] > before["classes_gone"] + NOISE:
+            worse.append(
+                f"labelled classes without a pixel went from {before['classes_gone']:.1%} to "
+                f"{after['classes_gone']:.1%}"
+            )
+        if worse:
+            lines.append(f"round {number} made the pseudo labels worse: {' and '.join(worse)}")
+    return lines
 
 
 def _groups(row: pd.Series) -> dict[str, dict[str, float]]:

@@ -1,7 +1,7 @@
 """Scores of a round's artifacts against the ground truth."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from auxseg.scoring.masks import masks
 
 Counted = tuple[Counts, int]  # confusion matrix (C, C + 1), number of images
 Scores = dict[str, float]
+
+GONE = 0.002  # of an image's pixels; a class of the image with fewer counts as gone
 
 
 def confusion(index: Index, split: str, labels: Path) -> Counted:
@@ -52,7 +54,21 @@ def score_pseudo_labels(index: Index, folder: Path) -> Scores:
         "coverage": metrics.coverage(counts),
         "precision": metrics.mean_score(metrics.precision_by_class, counts),
         "recall": metrics.mean_score(metrics.recall_by_class, counts),
+        "classes_gone": classes_gone(index, folder),
     }
+
+
+def classes_gone(index: Index, folder: Path) -> float:
+    """Return the share of image-level labels that the pseudo labels contradict, without any mask.
+
+    A label is contradicted where less than ``GONE`` of its image has it; NaN without labels.
+    """
+    shares = [
+        share
+        for entry in index.split("train")
+        for share in _shares(read_labels(folder / f"{entry.id}.png"), entry.labels)
+    ]
+    return float(np.mean([share < GONE for share in shares])) if shares else math.nan
 
 
 def score_segmentation(counts: Counts) -> Scores:
@@ -123,6 +139,12 @@ def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
     for group, values in scores.items():
         row |= {f"{group}.{name}": round(value, 6) for name, value in values.items()}
     return pd.DataFrame([row])
+
+
+def _shares(labels: Bytes, classes: Sequence[int]) -> list[float]:
+    """Return the share of the pixels of a label map (H, W) that each of the classes 0..K-1 has."""
+    counts = np.bincount(labels.ravel(), minlength=256)
+    return [counts[k + 1] / labels.size for k in classes]
 
 
 def _predicted(logits: npt.NDArray[np.floating], entry: Entry) -> Bytes:

@@ -12,8 +12,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
+from auxseg.networks.folding import fold_frozen_norms
 from auxseg.networks.network import Network
 from auxseg.params import Schedule
 from auxseg.system.interrupt import follow_parent
@@ -36,6 +38,8 @@ class Training(Generic[Out]):
         # Channels last makes convolutions a tenth faster on the CPU.
         network.to(device()).to(memory_format=torch.channels_last)
         network.train()
+        if network.config.freeze_batchnorm:
+            fold_frozen_norms(network.backbone.body)
         if compiled():
             network.backbone.compile()
         self.network = network
@@ -108,6 +112,8 @@ class Training(Generic[Out]):
         loss = torch.stack(list(terms.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        if self.schedule.gradient_clip != "none":
+            clip_grad_norm_(self.network.parameters(), self.schedule.gradient_clip)
         self.optimizer.step()
         self.decay.step()
         values = mean_over_workers(torch.stack([loss, *terms.values()]).detach())

@@ -14,6 +14,7 @@ from auxseg.report.tables import (
     confusion_table,
     evaluation,
     print_summary,
+    setbacks,
     training_table,
 )
 from auxseg.scoring.rounds import round_row
@@ -21,15 +22,17 @@ from auxseg.scoring.rounds import round_row
 # Rows are true classes (background, cat, dog); the last column counts pixels without a label.
 COUNTS = np.array([[8, 2, 0, 0], [1, 3, 0, 4], [0, 0, 0, 0]])
 
+PSEUDO_LABELS = {"images": 7, "classes_gone": 0.25}
+
 
 def rounds() -> pd.DataFrame:
     first = {
-        "pseudo_labels": {"images": 7, "miou": 0.4, "labelled_miou": 0.6, "coverage": 0.7},
+        "pseudo_labels": PSEUDO_LABELS | {"miou": 0.4, "labelled_miou": 0.6, "coverage": 0.7},
         "saliency": {"mae": 0.2, "f_beta": 0.5},
         "classifier": {"map": 0.8},
     }
     last = {
-        "pseudo_labels": {"images": 7, "miou": 0.5, "labelled_miou": 0.7, "coverage": 0.9},
+        "pseudo_labels": PSEUDO_LABELS | {"miou": 0.5, "labelled_miou": 0.7, "coverage": 0.9},
         "saliency": {"mae": 0.1, "f_beta": 0.6},
         "classifier": {"map": 0.9},
         "val": {"images": 3, "miou": 0.55, "pixel_accuracy": 0.88},
@@ -51,6 +54,7 @@ def test_the_evaluation_compares_the_first_round_with_the_last() -> None:
         "miou": 0.4,
         "labelled_miou": 0.6,
         "coverage": 0.7,
+        "classes_gone": 0.25,
     }
     assert values["pseudo_labels"]["last"]["miou"] == 0.5
     assert values["saliency"] == {
@@ -123,6 +127,32 @@ def test_the_summary_has_a_line_for_each_round_and_the_final_scores(
     assert cells[0][1] == "0.400"
     assert cells[2][1] == "0.500"
     assert "nan" not in text.lower()
+
+
+def test_rounds_that_made_the_pseudo_labels_worse_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = rounds()
+    assert setbacks(table) == []
+    table["pseudo_labels.miou"] = [0.5, 0.4, 0.396]
+    table["pseudo_labels.classes_gone"] = [0.1, 0.2, 0.25]
+    lines = [
+        "round 1 made the pseudo labels worse: their mIoU fell from 0.500 to 0.400 and labelled "
+        "classes without a pixel went from 10.0% to 20.0%",
+        "round 2 made the pseudo labels worse: labelled classes without a pixel went from 20.0% to "
+        "25.0%",
+    ]
+    assert setbacks(table) == lines
+    print_summary(table, evaluation(table, COUNTS))
+    assert f"warning: {lines[1]}\n" in capsys.readouterr().out
+
+
+def test_without_masks_only_the_labels_that_are_contradicted_tell_of_a_worse_round() -> None:
+    table = rounds()
+    table["pseudo_labels.miou"] = math.nan
+    table["pseudo_labels.classes_gone"] = [0.1, 0.2, 0.2]
+    (line,) = setbacks(table)
+    assert line.startswith("round 1") and "mIoU" not in line
 
 
 def test_training_curves_have_a_row_per_epoch_that_counts_on_over_the_rounds() -> None:

@@ -116,6 +116,27 @@ def test_masks_without_any_object_give_no_score_of_one(round_: Round) -> None:
     assert all(math.isnan(score) for score in score_segmentation(counts).values())
 
 
+def test_a_class_without_pixels_in_its_image_has_gone_and_needs_no_mask_to_be_seen(
+    round_: Round,
+) -> None:
+    """The images show the classes (0, 1) and (0,)."""
+    assert score_pseudo_labels(round_.index, round_.labels)["classes_gone"] == 0
+    for others, expected in [(0, 1 / 3), (255, 1 / 3)]:
+        write_labels(round_.labels / "0.png", np.where(LABELS == 2, others, LABELS).astype("u1"))
+        assert score_pseudo_labels(round_.index, round_.labels)["classes_gone"] == expected
+    write_labels(round_.labels / "1.png", np.where(LABELS == 1, 2, LABELS).astype(np.uint8))
+    assert score_pseudo_labels(round_.index, round_.labels)["classes_gone"] == 2 / 3
+
+
+def test_a_class_on_less_than_two_thousandths_of_its_image_has_gone(round_: Round) -> None:
+    for pixels, expected in [(1, 2 / 3), (2, 1 / 3), (0, 2 / 3)]:
+        labels = np.ones((20, 50), np.uint8)
+        labels.ravel()[:pixels] = 2
+        write_labels(round_.labels / "0.png", labels)
+        write_labels(round_.labels / "1.png", np.full_like(labels, 2))
+        assert score_pseudo_labels(round_.index, round_.labels)["classes_gone"] == expected
+
+
 @pytest.mark.parametrize("factor", [2, 5])
 def test_masks_larger_than_the_photograph_as_read_are_compared_at_their_own_size(
     factor: int, round_: Round
