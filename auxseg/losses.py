@@ -55,7 +55,7 @@ def saliency_loss(logits: Tensor, salient: Tensor) -> Tensor:
     """
     pixels = resize_maps(logits, (salient.shape[1], salient.shape[2]))[:, 0]
     known = salient != IGNORE
-    total = F.binary_cross_entropy_with_logits(
-        pixels[known], salient[known].float(), reduction="sum"
-    )
-    return weighted(total / known.sum().clamp(min=1), known.sum())
+    targets = salient.where(known, 0).to(pixels.dtype)
+    # Not pixels[known]: a GPU's host would wait in every step to learn how many those are.
+    losses = F.binary_cross_entropy_with_logits(pixels, targets, reduction="none").where(known, 0)
+    return weighted(losses.sum() / known.sum().clamp(min=1), known.sum())
