@@ -6,7 +6,7 @@ from torch import Tensor
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.cam import multi_scale
 from auxseg.data.arrays import Bytes
-from auxseg.networks.inputs import network_input
+from auxseg.networks.inputs import grid_size, network_input
 from auxseg.params import CamParams
 
 
@@ -31,9 +31,19 @@ def refine(
         The maps (K, h, w), not normalised again, and the refined saliency probability (h, w), both
         on the grid of scale 1.
     """
-    stride = network.stride
-    cam = multi_scale.cam(network, image, params, device)
-    outputs = network(network_input(image, stride, 1, mirror=False).to(device))
+    stride, own = network.stride, list[Tensor]()
+    grid = grid_size(image.shape[0], image.shape[1], stride)
+
+    def features(images: Tensor) -> Tensor:
+        found = network.features(images)
+        if found.shape[2:] == grid:
+            own.append(found[:1])  # of the photograph at scale 1, which are needed again below
+        return found
+
+    cam = multi_scale.cam(network, image, params, device, features)
+    if not own:
+        features(network_input(image, stride, 1, mirror=False).to(device))
+    outputs = network.outputs(own[0])
     if outputs.affinity is not None:
         # Only the pairwise map, because the unary one gives every position the same.
         cam = (outputs.affinity.pairwise @ cam[None])[0]

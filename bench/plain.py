@@ -31,7 +31,8 @@ def cam(network: Network, image: Bytes, params: CamParams) -> Tensor:
     for scale in params.scales:
         for mirrored in (False, True) if params.mirror else (False,):
             source = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-            maps = network.activation(network_input(source, network.stride, scale, False)).relu()
+            features = network.features(network_input(source, network.stride, scale, False))
+            maps = network.classification(features).cam.relu()
             maps = maps.flip(3) if mirrored else maps
             total = total + F.interpolate(maps, size, mode="bilinear", align_corners=True)[0]
     return total / (total.amax((1, 2), keepdim=True) + 1e-5)

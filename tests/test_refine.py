@@ -39,7 +39,10 @@ def network(mode: AffinityMode = "pairwise") -> AuxSegNet:
 
 
 def own_cam(model: AuxSegNet) -> Tensor:
-    return multi_scale_cam(model.activation, IMAGE, 8, PARAMS.scales, PARAMS.mirror, CPU)
+    def activation(images: Tensor) -> Tensor:
+        return model.classification(model.features(images)).cam
+
+    return multi_scale_cam(activation, IMAGE, 8, PARAMS.scales, PARAMS.mirror, CPU)
 
 
 def test_every_position_takes_from_others_what_its_row_of_the_affinity_says() -> None:
@@ -83,6 +86,15 @@ def test_the_unary_map_does_not_refine_the_cam() -> None:
 def test_without_affinity_the_cam_stays_as_it_is() -> None:
     model = network("none")
     assert torch.equal(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model))
+
+
+@pytest.mark.parametrize(("scales", "images"), [([1.0, 0.5], 4), ([0.5], 3)])
+def test_no_scale_is_computed_twice(scales: list[float], images: int) -> None:
+    """Each scale with its mirror image, and scale 1 by itself only if it is none of them."""
+    model, seen = network(), []
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    refine(model, IMAGE, PARAMS.model_copy(update={"scales": scales}), CPU)
+    assert sum(seen) == images
 
 
 @pytest.mark.parametrize("mode", ["none", "pairwise", "dual"])

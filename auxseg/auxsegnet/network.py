@@ -105,7 +105,10 @@ class AuxSegNet(Network):
 
     def forward(self, images: Tensor) -> Outputs:
         """Normalised images (B, 3, H, W) → all outputs."""
-        features = self.features(images)
+        return self.outputs(self.features(images))
+
+    def outputs(self, features: Tensor) -> Outputs:
+        """Features (B, D, h, w) of ``self.features`` → all outputs."""
         classification = self.classification(features)
         segmentation, segmentation_affinity = self.segmentation(features, self.precision)
         saliency, saliency_affinity = self.saliency(features, self.precision)

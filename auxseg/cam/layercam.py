@@ -11,7 +11,7 @@ from torch import Tensor
 from auxseg.networks.network import Network
 
 
-def activation(network: Network, images: Tensor) -> Tensor:
-    """Normalised images (B, 3, H, W) → ``Σ_d ReLU(w_kd) X_d`` (B, K, h, w)."""
+def activation(network: Network, features: Tensor) -> Tensor:
+    """Features (B, D, h, w) of ``network`` → ``Σ_d ReLU(w_kd) X_d`` (B, K, h, w)."""
     weights = network.classification.linear.weight.relu()
-    return F.conv2d(network.features(images), weights[:, :, None, None])
+    return F.conv2d(features, weights[:, :, None, None])

@@ -5,6 +5,7 @@ from torch import Tensor
 from auxseg.networks.network import Network
 
 
-def activation(network: Network, images: Tensor) -> Tensor:
-    """Normalised images (B, 3, H, W) → ``w_k · X`` (B, K, h, w), signed."""
-    return network.activation(images)
+def activation(network: Network, features: Tensor) -> Tensor:
+    """Features (B, D, h, w) of ``network`` → ``w_k · X`` (B, K, h, w), signed."""
+    cam: Tensor = network.classification(features).cam
+    return cam

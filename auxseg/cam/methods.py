@@ -22,8 +22,8 @@ METHODS = {
 class Method(Protocol):
     """The interface of a method's module."""
 
-    def activation(self, network: Network, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) → maps (B, K, h, w), signed, at the output stride."""
+    def activation(self, network: Network, features: Tensor) -> Tensor:
+        """Features (B, D, h, w) of ``network`` → maps (B, K, h, w), signed."""
 
 
 def method(name: str) -> Method:

@@ -4,7 +4,6 @@ See docs/method.md, Initial cues.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,7 +17,14 @@ from auxseg.params import CamParams
 EPSILON = 1e-5
 
 
-def cam(network: Network, image: Bytes, params: CamParams, device: torch.device) -> Tensor:
+@torch.inference_mode()
+def cam(
+    network: Network,
+    image: Bytes,
+    params: CamParams,
+    device: torch.device,
+    features: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Compute the class activation maps of one image; see ``multi_scale_cam``.
 
     Args:
@@ -26,11 +32,16 @@ def cam(network: Network, image: Bytes, params: CamParams, device: torch.device)
         image: (H, W, 3) uint8 RGB.
         params: Method, scales and mirror.
         device: Where to compute.
+        features: Images (B, 3, H, W) → features of ``network``, if a caller wants them, too.
 
     Returns:
         (K, h, w) in [0, 1].
     """
-    activation = partial(method(params.method).activation, network)
+    maps_of, features_of = method(params.method).activation, features or network.features
+
+    def activation(images: Tensor) -> Tensor:
+        return maps_of(network, features_of(images))
+
     return multi_scale_cam(activation, image, network.stride, params.scales, params.mirror, device)
 
 

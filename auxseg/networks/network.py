@@ -62,11 +62,6 @@ class Network(nn.Module):
         """Normalised images (B, 3, H, W) → features (B, D, h, w) of the same dtype."""
         return computed(self.backbone, images, self.precision)
 
-    def activation(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) → class activation maps (B, K, h, w), signed."""
-        cam: Tensor = self.classification(self.features(images)).cam
-        return cam
-
 
 def computed(layers: Callable[[Tensor], Tensor], inputs: Tensor, precision: Precision) -> Tensor:
     """Apply ``layers``, whose convolutions compute in ``precision``; weights stay float32.

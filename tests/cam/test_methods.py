@@ -17,7 +17,7 @@ def network() -> Classifier:
 @pytest.mark.parametrize("name", METHODS)
 def test_there_is_a_map_of_every_class_at_the_output_stride(name: str, network: Classifier) -> None:
     with torch.inference_mode():
-        maps = method(name).activation(network, torch.randn(2, 3, 33, 49))
+        maps = method(name).activation(network, network.features(torch.randn(2, 3, 33, 49)))
     assert maps.shape == (2, 3, 5, 7)
     assert not torch.equal(maps[0], maps[1])
 
@@ -25,7 +25,7 @@ def test_there_is_a_map_of_every_class_at_the_output_stride(name: str, network: 
 def test_cam_is_what_the_classifier_s_logits_are_the_mean_of(network: Classifier) -> None:
     images = torch.randn(2, 3, 33, 49)
     with torch.inference_mode():
-        maps = method("cam").activation(network, images)
+        maps = method("cam").activation(network, network.features(images))
         torch.testing.assert_close(maps.mean((2, 3)), network(images).logits)
 
 
@@ -40,5 +40,5 @@ def test_layercam_weights_each_feature_by_the_positive_part_of_its_gradient(
         (gradient,) = torch.autograd.grad(logit, features, retain_graph=True)
         expected.append((gradient.relu() * features).sum(1)[0] * features[0, 0].numel())
     with torch.no_grad():
-        maps = method("layercam").activation(network, images)
+        maps = method("layercam").activation(network, features.detach())
     torch.testing.assert_close(maps[0], torch.stack(expected), rtol=1e-4, atol=1e-5)
