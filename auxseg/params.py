@@ -180,7 +180,7 @@ class Augment(Section):
 class Schedule(Section):
     """SGD with polynomial decay (power 0.9); the heads learn ``head_factor`` times faster.
 
-    The gradients of a step are scaled so that their norm is at most ``gradient_clip``.
+    The gradients of a step are scaled so that their norm is at most ``gradient_clip``; 0 = never.
     """
 
     epochs: Count
@@ -189,7 +189,7 @@ class Schedule(Section):
     head_factor: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NotNegative
-    gradient_clip: Positive | Literal["none"]
+    gradient_clip: NotNegative
 
 
 class ClassifierParams(Section):
@@ -241,6 +241,17 @@ class TrainParams(Section):
     losses: LossWeights
 
 
+class Update(Section):
+    """What becomes of pseudo labels and saliency after a round.
+
+    With ``keep``, a class that would vanish from an image stays where round 0 had it. With
+    ``imported``, the saliency is not updated.
+    """
+
+    labels: Literal["published", "keep"]
+    saliency: Literal["published", "imported"]
+
+
 class CrfKernels(Section):
     """Dense CRF: σ of position in pixels, σ of colour in grey levels, weights, iterations."""
 
@@ -280,6 +291,7 @@ class Params(Section):
     cam: CamParams
     pseudo_labels: PseudoLabelParams
     train: TrainParams
+    update: Update
     saliency_crf: SaliencyCrf
     predict: Predict
     crf: CrfKernels

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from auxseg.data.arrays import Bytes
 from auxseg.data.palette import IGNORE
+from auxseg.data.presence import absent
 
 
 def fuse(
@@ -38,3 +39,21 @@ def fuse(
     if saliency is None:
         return labels
     return np.where((labels > 0) ^ (saliency > saliency_threshold), IGNORE, labels).astype(np.uint8)
+
+
+def restore(labels: Bytes, first: Bytes, classes: Sequence[int]) -> Bytes:
+    """Give the classes of an image that are absent from its labels the pixels of round 0 again.
+
+    The image-level label says that they are there. But where two classes share a photograph, the
+    affinity lets the stronger one take all, and the updated saliency keeps the main object alone.
+
+    Args:
+        labels: (H, W) uint8 of ``fuse``.
+        first: (H, W) uint8, the pseudo labels of round 0.
+        classes: The present classes, numbers 0..K-1.
+
+    Returns:
+        (H, W) uint8.
+    """
+    lost = np.array([k + 1 for k in absent(labels, classes)], np.uint8)
+    return np.where(np.isin(first, lost), first, labels)

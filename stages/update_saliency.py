@@ -1,4 +1,7 @@
-"""Update the saliency maps: the mean of predicted and imported map, then a dense CRF."""
+"""Update the saliency maps: the mean of predicted and imported map, then a dense CRF.
+
+With ``update.saliency: imported`` they stay as they were imported.
+"""
 
 from auxseg.system.stage import run
 
@@ -24,11 +27,12 @@ def main(dataset: Path, refined: Path, imported: Path, out: Path) -> None:
 
     If no maps were imported, OUT stays empty as well.
     """
-    params = load_params().saliency_crf
+    whole = load_params()
+    rule, params = whole.update.saliency, whole.saliency_crf
     index = read_index(dataset)
     entries = index.entries if has_saliency(imported) else ()
-    job = Job(partial(read, index, Shards(refined), imported), partial(updated, params))
-    with making(out, params=params) as (folder, scratch):
+    job = Job(partial(read, index, Shards(refined), imported), partial(updated, rule, params))
+    with making(out, params=(rule, params)) as (folder, scratch):
         write_files(folder, each(entries, job, scratch, "saliency CRF"))
 
 
@@ -39,9 +43,11 @@ def read(
     return index.photograph(entry), refined[entry.id], read_grey(imported / f"{entry.id}.png")
 
 
-def updated(params: SaliencyCrf, inputs: tuple[Photograph, Arrays, Bytes]) -> bytes:
+def updated(rule: str, params: SaliencyCrf, inputs: tuple[Photograph, Arrays, Bytes]) -> bytes:
     """Return the new saliency map of one image, encoded."""
     photo, refined, original = inputs
+    if rule == "imported":
+        return encode_grey(original)
     image = photo.pixels
     predicted = to_pixels(refined["saliency"][None], image.shape[:2])
     mean = (predicted[0] + original / 255) / 2

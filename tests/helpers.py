@@ -94,7 +94,7 @@ def schedule(epochs: int = 2, batch_size: int = 4, learning_rate: float = 0.01) 
         head_factor=1.0,
         momentum=0.0,
         weight_decay=0.0,
-        gradient_clip="none",
+        gradient_clip=0.0,
     )
 
 

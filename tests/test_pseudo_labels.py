@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auxseg.pseudo_labels import fuse
+from auxseg.pseudo_labels import fuse, restore
 
 CAM, SALIENCY = 0.2, 0.06
 
@@ -87,3 +87,21 @@ def test_labels_are_of_present_classes_and_open_exactly_where_one_cue_fires(
     np.testing.assert_array_equal(alone, np.where(fused == 255, alone, fused))
     for i, j in np.argwhere(by_cam & by_saliency):
         assert cam[classes.index(fused[i, j] - 1), i, j] == cam[:, i, j].max()
+
+
+def test_a_class_that_vanished_from_its_image_is_restored_where_round_0_had_it() -> None:
+    first = np.array([[1, 1, 2, 2, 0, 255]], np.uint8)
+    labels = np.array([[1, 1, 1, 255, 0, 0]], np.uint8)
+    assert restore(labels, first, [0, 1]).tolist() == [[1, 1, 2, 2, 0, 0]]
+    # Of no class that the image does not show, and of none that is still there.
+    assert restore(labels, first, [0]).tolist() == labels.tolist()
+    assert restore(first, labels, [0, 1]).tolist() == first.tolist()
+    assert restore(labels, first, []).dtype == np.uint8
+
+
+def test_a_class_has_vanished_with_less_than_two_thousandths_of_the_pixels() -> None:
+    first = np.full((20, 50), 2, np.uint8)
+    for pixels, restored in [(0, True), (1, True), (2, False), (30, False)]:
+        labels = np.zeros_like(first)
+        labels.ravel()[:pixels] = 2
+        assert (restore(labels, first, [1]) == 2).all() == restored

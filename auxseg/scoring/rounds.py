@@ -1,7 +1,7 @@
 """Scores of a round's artifacts against the ground truth."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,13 @@ from auxseg.data.arrays import Bytes, Counts
 from auxseg.data.index import Entry, Index
 from auxseg.data.maps import has_saliency, read_labels, read_saliency
 from auxseg.data.pixels import resize_grey, resize_labels, to_pixels
+from auxseg.data.presence import absent
 from auxseg.data.shards import Shards
 from auxseg.scoring import metrics
 from auxseg.scoring.masks import masks
 
 Counted = tuple[Counts, int]  # confusion matrix (C, C + 1), number of images
 Scores = dict[str, float]
-
-GONE = 0.002  # of an image's pixels; a class of the image with fewer counts as gone
 
 
 def confusion(index: Index, split: str, labels: Path) -> Counted:
@@ -61,14 +60,12 @@ def score_pseudo_labels(index: Index, folder: Path) -> Scores:
 def classes_gone(index: Index, folder: Path) -> float:
     """Return the share of image-level labels that the pseudo labels contradict, without any mask.
 
-    A label is contradicted where less than ``GONE`` of its image has it; NaN without labels.
+    A label is contradicted where its class is ``absent``; NaN without labels.
     """
-    shares = [
-        share
-        for entry in index.split("train")
-        for share in _shares(read_labels(folder / f"{entry.id}.png"), entry.labels)
-    ]
-    return float(np.mean([share < GONE for share in shares])) if shares else math.nan
+    entries = index.split("train")
+    gone = sum(len(absent(read_labels(folder / f"{e.id}.png"), e.labels)) for e in entries)
+    labels = sum(len(entry.labels) for entry in entries)
+    return gone / labels if labels else math.nan
 
 
 def score_segmentation(counts: Counts) -> Scores:
@@ -139,12 +136,6 @@ def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
     for group, values in scores.items():
         row |= {f"{group}.{name}": round(value, 6) for name, value in values.items()}
     return pd.DataFrame([row])
-
-
-def _shares(labels: Bytes, classes: Sequence[int]) -> list[float]:
-    """Return the share of the pixels of a label map (H, W) that each of the classes 0..K-1 has."""
-    counts = np.bincount(labels.ravel(), minlength=256)
-    return [counts[k + 1] / labels.size for k in classes]
 
 
 def _predicted(logits: npt.NDArray[np.floating], entry: Entry) -> Bytes:

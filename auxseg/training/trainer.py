@@ -112,7 +112,7 @@ class Training(Generic[Out]):
         loss = torch.stack(list(terms.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        if self.schedule.gradient_clip != "none":
+        if self.schedule.gradient_clip:
             clip_grad_norm_(self.network.parameters(), self.schedule.gradient_clip)
         self.optimizer.step()
         self.decay.step()
