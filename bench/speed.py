@@ -37,7 +37,8 @@ from auxseg.data.arrays import Arrays
 from auxseg.data.files import write_json
 from auxseg.data.index import Entry, Index, read_index
 from auxseg.data.maps import read_grey, read_labels, write_files
-from auxseg.data.pixels import resize_labels, to_probabilities
+from auxseg.data.pixels import resize_labels
+from auxseg.data.predictions import predicted_probabilities
 from auxseg.data.shards import Shards, write_shards
 from auxseg.losses import round_losses
 from auxseg.networks.classifier import Classifier
@@ -205,12 +206,13 @@ def segmentation_crf(index: Index, params: Params) -> Case:
     """(c) The CRF of the segmentation."""
     entries, predictions = again(index.split("val")[:IMAGES], TIMES), Shards(ROUND / "prediction")
     read = partial(of_entry, partial(crf.read, index, predictions))
-    work = Job(read, partial(crf.refined, params.crf))
+    classes = len(index.classes) + 1
+    work = Job(read, partial(crf.refined, params.crf, classes))
 
     def theirs(entry: Entry) -> Labels:
         image = index.read_image(entry)
-        logits = predictions[entry.id]["segmentation"]
-        return plain.segmentation_crf(image, to_probabilities(logits, image.shape[:2]), params.crf)
+        probabilities = predicted_probabilities(predictions[entry.id], image.shape[:2], classes)
+        return plain.segmentation_crf(image, probabilities, params.crf)
 
     return Case(
         f"(c) segmentation CRF, {len(entries)} photographs",

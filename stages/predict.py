@@ -7,6 +7,7 @@ from pathlib import Path
 
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.data.index import Photograph, read_index
+from auxseg.data.predictions import compact
 from auxseg.data.shards import encode_arrays, write_shards
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import Network
@@ -31,7 +32,10 @@ def main(dataset: Path, model: Path, out: Path) -> None:
 
 def outputs(model: StoredNetwork[Network], params: Predict, photo: Photograph) -> bytes:
     """Return the outputs of the network for one image, encoded."""
-    return encode_arrays(predict(model.network, photo.pixels, params, device()))
+    arrays = predict(model.network, photo.pixels, params, device())
+    if "segmentation" in arrays:
+        arrays |= compact(arrays["segmentation"])
+    return encode_arrays(arrays)
 
 
 if __name__ == "__main__":

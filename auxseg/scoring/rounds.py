@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from auxseg.data.arrays import Bytes, Counts
-from auxseg.data.index import Entry, Index
+from auxseg.data.index import Index
 from auxseg.data.maps import has_saliency, read_labels, read_saliency
 from auxseg.data.pixels import resize_grey, resize_labels, to_pixels
+from auxseg.data.predictions import predicted_labels
 from auxseg.data.presence import absent
 from auxseg.data.shards import Shards
 from auxseg.scoring import metrics
@@ -37,8 +37,10 @@ def predicted_confusion(index: Index, prediction: Shards) -> Counted:
     Returns:
         The confusion matrix (C, C + 1), and the number of images that have a mask.
     """
+    # At the photo's size as read: logits of a large mask's size fill the memory.
     pairs = (
-        (mask, _predicted(prediction[e.id]["segmentation"], e)) for e, mask in masks(index, "val")
+        (mask, predicted_labels(prediction[entry.id], (entry.height, entry.width)))
+        for entry, mask in masks(index, "val")
     )
     return _count(pairs, len(index.classes) + 1)
 
@@ -136,12 +138,6 @@ def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:
     for group, values in scores.items():
         row |= {f"{group}.{name}": round(value, 6) for name, value in values.items()}
     return pd.DataFrame([row])
-
-
-def _predicted(logits: npt.NDArray[np.floating], entry: Entry) -> Bytes:
-    """Return labels of the photo's size as read: logits of a large mask's size fill the memory."""
-    labels: Bytes = to_pixels(logits, (entry.height, entry.width)).argmax(0).astype(np.uint8)
-    return labels
 
 
 def _count(pairs: Iterable[tuple[Bytes, Bytes]], classes: int) -> Counted:
