@@ -244,11 +244,11 @@ class TrainParams(Section):
 class Update(Section):
     """What becomes of pseudo labels and saliency after a round.
 
-    With ``keep``, a class that would vanish from an image stays where round 0 had it. With
-    ``imported``, the saliency is not updated.
+    With ``complete``, no class may vanish from an image that shows it. With ``imported``, the
+    saliency is not updated.
     """
 
-    labels: Literal["published", "keep"]
+    labels: Literal["published", "complete"]
     saliency: Literal["published", "imported"]
 
 

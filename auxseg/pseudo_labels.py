@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from auxseg.data.arrays import Bytes
+from auxseg.data.arrays import Bytes, Floats
 from auxseg.data.palette import IGNORE
 from auxseg.data.presence import absent
+
+EPSILON = 1e-5  # as for the CAMs of round 0
 
 
 def fuse(
@@ -41,19 +43,37 @@ def fuse(
     return np.where((labels > 0) ^ (saliency > saliency_threshold), IGNORE, labels).astype(np.uint8)
 
 
-def restore(labels: Bytes, first: Bytes, classes: Sequence[int]) -> Bytes:
-    """Give the classes of an image that are absent from its labels the pixels of round 0 again.
+def complete(
+    cam: Floats,
+    classes: Sequence[int],
+    updated: npt.NDArray[np.floating] | None,
+    imported: npt.NDArray[np.floating] | None,
+    cam_threshold: float,
+    saliency_threshold: float,
+) -> Bytes:
+    """Label as ``fuse``, but so that no class of the image vanishes.
 
-    The image-level label says that they are there. But where two classes share a photograph, the
-    affinity lets the stronger one take all, and the updated saliency keeps the main object alone.
+    The image-level label says that a class is there. But an affinity spreads the CAM of a small
+    object thin, a stronger class takes all, and the updated saliency keeps the main object alone.
+    So each CAM is divided by its maximum again. A class that then has no pixel gets those where its
+    CAM agrees with the imported saliency, and if there is none, those of its CAM alone.
 
     Args:
-        labels: (H, W) uint8 of ``fuse``.
-        first: (H, W) uint8, the pseudo labels of round 0.
-        classes: The present classes, numbers 0..K-1.
+        cam: (P, H, W), at least 0.
+        classes: The P present classes, numbers 0..K-1.
+        updated: Saliency (H, W) in [0, 1], or None.
+        imported: Saliency (H, W) in [0, 1] before any update, or None.
+        cam_threshold: As of ``fuse``.
+        saliency_threshold: As of ``fuse``.
 
     Returns:
-        (H, W) uint8.
+        (H, W) uint8, as of ``fuse``.
     """
-    lost = np.array([k + 1 for k in absent(labels, classes)], np.uint8)
-    return np.where(np.isin(first, lost), first, labels)
+    again: Floats = cam / (cam.max((1, 2), keepdims=True) + EPSILON)
+    labels = fuse(again, classes, updated, cam_threshold, saliency_threshold)
+    for saliency in (imported, None):
+        lost = np.array([k + 1 for k in absent(labels, classes)], np.uint8)
+        if lost.size:
+            source = fuse(again, classes, saliency, cam_threshold, saliency_threshold)
+            labels = np.where(np.isin(source, lost), source, labels)
+    return labels

@@ -1,4 +1,4 @@
-"""Compare choices of the method on photographs in VOC layout: `make photographs`.
+"""Compare choices of the method on photographs in VOC layout: `python -m bench.photographs --help`.
 
 Every experiment, `photographs-<choice>-<seed>`, has the parameters of params/mobilenet.yaml but for
 what CHOICES says. The scores of every run and round are written to metrics/photographs.csv.

@@ -2,19 +2,22 @@
 
 from auxseg.system.stage import run
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 import typer
 
-from auxseg.data.arrays import Arrays, Bytes
+from auxseg.data.arrays import Bytes
 from auxseg.data.index import Entry, read_index
-from auxseg.data.maps import encode_labels, read_labels, read_saliency, write_files
+from auxseg.data.maps import encode_labels, read_saliency, write_files
 from auxseg.data.pixels import to_pixels
 from auxseg.data.shards import Shards
 from auxseg.params import PseudoLabelParams, load_params
-from auxseg.pseudo_labels import fuse, restore
+from auxseg.pseudo_labels import complete, fuse
 from auxseg.work.images import each
 from auxseg.work.job import Job
 from auxseg.work.making import making
@@ -25,43 +28,50 @@ def main(
     cam: Path,
     saliency: Path,
     out: Path,
-    first: Annotated[Path | None, typer.Option(help="Pseudo labels of round 0.")] = None,
+    imported: Annotated[Path | None, typer.Option(help="Saliency before any update.")] = None,
 ) -> None:
     """Write a label map for each training image of DATASET from its CAM and SALIENCY to OUT.
 
-    After a round, `update.labels` says whether a class that would vanish from an image stays where
-    the FIRST labels had it.
+    After a round, `update.labels` says whether classes may vanish from an image.
     """
     whole = load_params()
     rule, params = whole.update.labels, whole.pseudo_labels
-    kept = first if rule == "keep" else None
+    first = imported if rule == "complete" else None
     entries = read_index(dataset).entries
-    job = Job(partial(read, Shards(cam), saliency, kept), partial(fused, params))
+    job = Job(partial(read, Shards(cam), saliency, first), partial(fused, params))
     with making(out, params=(rule, params)) as (folder, scratch):
         write_files(folder, each(entries, job, scratch, "pseudo labels"))
 
 
-def read(
-    cams: Shards, saliency: Path, first: Path | None, entry: Entry
-) -> tuple[Entry, Arrays, Bytes | None, Bytes | None]:
-    """Read one image, its CAMs, its saliency map if there is one, and its first labels if kept."""
-    labels = None if first is None else read_labels(first / f"{entry.id}.png")
-    return entry, cams[entry.id], read_saliency(saliency, entry.id), labels
+@dataclass(frozen=True)
+class Cues:
+    """The cues of one image; both saliency maps are (H, W), or None in a run without saliency."""
+
+    entry: Entry
+    cam: npt.NDArray[np.floating]  # (P, h, w)
+    saliency: Bytes | None
+    imported: Bytes | None
+    complete: bool
 
 
-def fused(
-    params: PseudoLabelParams, inputs: tuple[Entry, Arrays, Bytes | None, Bytes | None]
-) -> bytes:
+def read(cams: Shards, saliency: Path, imported: Path | None, entry: Entry) -> Cues:
+    """Read the cues of one image."""
+    now = read_saliency(saliency, entry.id)
+    before = None if imported is None else read_saliency(imported, entry.id)
+    return Cues(entry, cams[entry.id]["cam"], now, before, complete=imported is not None)
+
+
+def fused(params: PseudoLabelParams, cues: Cues) -> bytes:
     """Return the pseudo labels of one image, encoded."""
-    entry, cams, salient, first = inputs
-    labels = fuse(
-        to_pixels(cams["cam"], (entry.height, entry.width)),
-        entry.labels,
-        None if salient is None else salient / 255,
-        params.cam_threshold,
-        params.saliency_threshold,
-    )
-    return encode_labels(labels if first is None else restore(labels, first, entry.labels))
+    entry = cues.entry
+    cam = to_pixels(cues.cam, (entry.height, entry.width))
+    now, before = (None if m is None else m / 255 for m in (cues.saliency, cues.imported))
+    thresholds = params.cam_threshold, params.saliency_threshold
+    if cues.complete:
+        labels = complete(cam, entry.labels, now, before, *thresholds)
+    else:
+        labels = fuse(cam, entry.labels, now, *thresholds)
+    return encode_labels(labels)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auxseg.pseudo_labels import fuse, restore
+from auxseg.data.presence import absent
+from auxseg.pseudo_labels import complete, fuse
 
 CAM, SALIENCY = 0.2, 0.06
 
@@ -89,19 +90,56 @@ def test_labels_are_of_present_classes_and_open_exactly_where_one_cue_fires(
         assert cam[classes.index(fused[i, j] - 1), i, j] == cam[:, i, j].max()
 
 
-def test_a_class_that_vanished_from_its_image_is_restored_where_round_0_had_it() -> None:
-    first = np.array([[1, 1, 2, 2, 0, 255]], np.uint8)
-    labels = np.array([[1, 1, 1, 255, 0, 0]], np.uint8)
-    assert restore(labels, first, [0, 1]).tolist() == [[1, 1, 2, 2, 0, 0]]
-    # Of no class that the image does not show, and of none that is still there.
-    assert restore(labels, first, [0]).tolist() == labels.tolist()
-    assert restore(first, labels, [0, 1]).tolist() == first.tolist()
-    assert restore(labels, first, []).dtype == np.uint8
+def completed(
+    cam: list[list[float]], updated: list[float] | None, imported: list[float] | None
+) -> list[int]:
+    """A row of pixels, and the classes 0, 1, …."""
+    maps = np.array(cam, np.float32)[:, None]
+    saliency = [None if s is None else np.array([s], np.float32) for s in (updated, imported)]
+    labels = complete(maps, range(len(cam)), *saliency, CAM, SALIENCY)
+    assert labels.dtype == np.uint8
+    return labels[0].tolist()
 
 
-def test_a_class_has_vanished_with_less_than_two_thousandths_of_the_pixels() -> None:
-    first = np.full((20, 50), 2, np.uint8)
-    for pixels, restored in [(0, True), (1, True), (2, False), (30, False)]:
-        labels = np.zeros_like(first)
-        labels.ravel()[:pixels] = 2
-        assert (restore(labels, first, [1]) == 2).all() == restored
+def test_a_cam_that_was_spread_thin_is_scaled_to_1_again() -> None:
+    assert completed([[0.1, 0.05, 0.01]], [1, 1, 0], [1, 1, 0]) == [1, 1, 0]
+
+
+def test_a_class_that_the_update_lost_is_labelled_where_the_imported_saliency_had_it() -> None:
+    cam = [[1, 0.5, 0, 0], [0, 0, 0.5, 1]]
+    assert completed(cam, [1, 1, 0, 0], [1, 1, 1, 0]) == [1, 1, 2, 255]
+
+
+def test_a_class_that_saliency_never_sees_is_labelled_by_its_cam_alone() -> None:
+    cam = [[1, 0.5, 0, 0], [0, 0, 0.5, 1]]
+    assert completed(cam, [1, 1, 0, 0], [1, 1, 0, 0]) == [1, 1, 2, 2]
+
+
+def test_classes_that_are_there_are_labelled_as_published() -> None:
+    cam = [[1, 0.5, 0, 0], [0, 0, 0.5, 1]]
+    saliency = np.array([[1, 0, 0, 1]], np.float32)
+    expected = fuse(np.array(cam, np.float32)[:, None], [0, 1], saliency, CAM, SALIENCY)
+    assert completed(cam, [1, 0, 0, 1], [1, 1, 1, 1]) == expected[0].tolist() == [1, 255, 255, 2]
+
+
+def test_without_saliency_or_a_present_class_completing_changes_nothing() -> None:
+    assert completed([[1, 0.5, 0, 0], [0, 0, 0.5, 1]], None, None) == [1, 1, 2, 2]
+    nothing = complete(np.zeros((0, 1, 2), np.float32), [], None, None, CAM, SALIENCY)
+    assert nothing.tolist() == [[0, 0]]
+
+
+@given(
+    cam=arrays(np.float32, (3, 40, 5), elements=fractions),
+    saliency=arrays(np.float32, (2, 40, 5), elements=fractions),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_only_what_would_be_ignored_or_background_is_completed(
+    cam: np.ndarray, saliency: np.ndarray
+) -> None:
+    classes = [0, 1, 2]
+    labels = complete(cam, classes, *saliency, CAM, SALIENCY)
+    again = (cam / (cam.max((1, 2), keepdims=True) + 1e-5)).astype(np.float32)
+    published = fuse(again, classes, saliency[0], CAM, SALIENCY)
+    changed = labels != published
+    assert (published[changed] == 255).all()
+    assert len(absent(labels, classes)) <= len(absent(published, classes))
