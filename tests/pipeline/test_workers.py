@@ -26,7 +26,6 @@ dvc --wait-for-lock push --run-cache
 PARAMS = {"train.stages": 1, "train.schedule.epochs": 15}
 
 EXPERIMENTS: dict[str, dict[str, Any]] = {
-    "seed": {"train.stages": 1, "seed": 1},
     "training": {"train.stages": 1, "train.schedule.momentum": 0.5},
     "same-training": {"train.stages": 1, "train.schedule.momentum": 0.5, "crf.iterations": 2},
 }
