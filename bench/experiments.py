@@ -45,14 +45,18 @@ def run(experiments: Mapping[str, Changes]) -> pd.DataFrame:
 def print_means(table: pd.DataFrame, column: str, by: str, title: str) -> None:
     """Print mean ± standard deviation of a score: a row for each value of ``by``, a column a round.
 
-    The rows are in the order of the table.
+    The rows are in the order of the table. With one run there is no deviation.
     """
     groups = table.dropna(subset=column).groupby([by, "round"], sort=False)[column]
     mean, spread = groups.mean().unstack(), groups.std().unstack()
     rounds = sorted(mean)
     out = Table(by, *(f"round {number}" for number in rounds), title=title)
     for value in mean.index:
-        cells = [f"{mean.loc[value, n]:.3f} ± {spread.loc[value, n]:.3f}" for n in rounds]
+        cells = [
+            f"{mean.loc[value, n]:.3f}"
+            + ("" if pd.isna(spread.loc[value, n]) else f" ± {spread.loc[value, n]:.3f}")
+            for n in rounds
+        ]
         out.add_row(str(value), *cells)
     Console(width=80).print(out)
 
