@@ -133,9 +133,7 @@ def test_without_saliency_or_a_present_class_completing_changes_nothing() -> Non
     saliency=arrays(np.float32, (2, 40, 5), elements=fractions),
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
-def test_only_what_would_be_ignored_or_background_is_completed(
-    cam: np.ndarray, saliency: np.ndarray
-) -> None:
+def test_only_what_would_be_ignored_is_completed(cam: np.ndarray, saliency: np.ndarray) -> None:
     classes = [0, 1, 2]
     labels = complete(cam, classes, *saliency, CAM, SALIENCY)
     again = (cam / (cam.max((1, 2), keepdims=True) + 1e-5)).astype(np.float32)

@@ -8,19 +8,9 @@ import pytest
 from PIL import Image
 
 from auxseg.data.index import Photograph
-from auxseg.params import SaliencyCrf
-from helpers import make_index, noise
+from helpers import SALIENCY_CRF, make_index, noise
 from stages.update_saliency import updated
 
-CRF = SaliencyCrf(
-    gaussian_sxy=3.0,
-    gaussian_weight=3.0,
-    bilateral_sxy=60.0,
-    bilateral_srgb=5.0,
-    bilateral_weight=5.0,
-    iterations=1,
-    tau=1.05,
-)
 HALF = np.repeat(np.uint8([[255, 255, 0, 0]]), 24, 0).repeat(6, 1)  # (24, 24), left is salient
 
 
@@ -32,7 +22,7 @@ def photo(tmp_path: Path) -> Photograph:
 
 def result(rule: str, photo: Photograph, predicted: np.ndarray) -> np.ndarray:
     maps = {"saliency": predicted.astype(np.float16)}
-    return np.asarray(Image.open(io.BytesIO(updated(rule, CRF, (photo, maps, HALF)))))
+    return np.asarray(Image.open(io.BytesIO(updated(rule, SALIENCY_CRF, (photo, maps, HALF)))))
 
 
 def test_without_an_update_the_map_stays_as_it_was_imported(photo: Photograph) -> None:

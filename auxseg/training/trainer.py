@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.data import DataLoader
 
-from auxseg.networks.folding import fold_frozen_norms
 from auxseg.networks.network import Network
 from auxseg.params import Schedule
 from auxseg.system.interrupt import follow_parent
@@ -38,8 +37,6 @@ class Training(Generic[Out]):
         # Channels last makes convolutions a tenth faster on the CPU.
         network.to(device()).to(memory_format=torch.channels_last)
         network.train()
-        if network.config.freeze_batchnorm:
-            fold_frozen_norms(network.backbone.body)
         if compiled():
             network.backbone.compile()
         self.network = network

@@ -3,7 +3,6 @@
 import math
 import pickle
 import zipfile
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from auxseg.networks.backbone import Backbone, build_backbone
 from auxseg.networks.backbones import BACKBONES
 from auxseg.networks.classification import ClassificationHead
 from auxseg.networks.classifier import Classifier
-from auxseg.networks.folding import fold_frozen_norms
 from auxseg.networks.network import Network
 from auxseg.networks.stored import FILE, load_network, save_network, start_from, stored_network
 from auxseg.params import AffinityMode, OutputStride
@@ -408,40 +406,6 @@ def test_a_network_is_run_with_batchnorm_inside_the_convolutions(
         maps = network(image).cam
         error = (run(image).cam - maps).abs().max() / maps.abs().max()
     assert error < 1e-5
-
-
-@pytest.mark.parametrize(("backbone", "folded"), [("mobilenet_v2", 52), ("resnet18", 20)])
-def test_training_with_frozen_batchnorm_inside_the_convolutions_changes_nothing(
-    backbone: str, folded: int
-) -> None:
-    torch.manual_seed(0)
-    plain = new_classifier(backbone, 3, True).double()  # so that no ReLU flips by rounding
-    for norm in plain.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            nn.init.uniform_(norm.weight, 0.5, 1.5)
-            nn.init.normal_(norm.bias, std=0.1)
-            nn.init.normal_(norm.running_mean, std=0.1)  # type: ignore[arg-type]
-            nn.init.uniform_(norm.running_var, 0.5, 1.5)  # type: ignore[arg-type]
-    other = deepcopy(plain).train()
-    fold_frozen_norms(other.backbone.body)
-    unused = [m for m in other.modules() if isinstance(m, nn.BatchNorm2d) and "forward" in vars(m)]
-    assert len(unused) == folded
-    images = torch.randn(2, 3, 65, 65, dtype=torch.float64)
-    for network in (plain.train(), other):
-        torch.manual_seed(1)  # of the dropout
-        network(images).logits.square().sum().backward()
-    assert other.state_dict().keys() == plain.state_dict().keys()
-    for (name, own), value in zip(other.named_parameters(), plain.parameters(), strict=True):
-        assert (own.grad is None) == (value.grad is None), name
-        if own.grad is not None and value.grad is not None:
-            error = (own.grad - value.grad).norm() / value.grad.norm()
-            assert error < 1e-9, name
-
-
-def test_a_batchnorm_that_learns_is_not_folded() -> None:
-    network = new_classifier("mobilenet_v2", 3, False).train()
-    fold_frozen_norms(network.backbone.body)
-    assert not any("forward" in vars(module) for module in network.modules())
 
 
 def test_a_network_is_stored_as_the_same_bytes_every_time(tmp_path: Path) -> None:
