@@ -209,8 +209,13 @@ class CamParams(Section):
 
 
 class PseudoLabelParams(Section):
-    """Fusion of CAM and saliency into labels: a value above its threshold means object."""
+    """Fusion of CAM and saliency into labels: a value above its threshold means object.
 
+    Where the two disagree, ``published`` leaves the pixel open. With ``complete``, saliency decides
+    what is background, and no class may vanish from an image that shows it.
+    """
+
+    rule: Literal["published", "complete"]
     cam_threshold: Fraction
     saliency_threshold: Fraction
 
@@ -228,28 +233,19 @@ class LossWeights(Section):
 class TrainParams(Section):
     """Training of the network of a round; ``stages`` is the number of rounds.
 
+    After a round, ``update_saliency`` says whether the saliency maps are updated, too.
     ``dilations`` are those of the three 3×3 convolutions of each task branch. With a dilation as
     large as the feature map of a crop, a convolution reads nothing but padding around its centre.
     """
 
     stages: Annotated[int, Field(ge=1, le=MAX_ROUNDS)]
+    update_saliency: bool
     affinity: AffinityMode
     whitening: bool
     dilations: Annotated[list[Count], Field(min_length=3, max_length=3)]
     augment: Augment
     schedule: Schedule
     losses: LossWeights
-
-
-class Update(Section):
-    """What becomes of pseudo labels and saliency after a round.
-
-    With ``complete``, no class may vanish from an image that shows it. With ``imported``, the
-    saliency is not updated.
-    """
-
-    labels: Literal["published", "complete"]
-    saliency: Literal["published", "imported"]
 
 
 class CrfKernels(Section):
@@ -291,7 +287,6 @@ class Params(Section):
     cam: CamParams
     pseudo_labels: PseudoLabelParams
     train: TrainParams
-    update: Update
     saliency_crf: SaliencyCrf
     predict: Predict
     crf: CrfKernels

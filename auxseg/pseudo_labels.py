@@ -1,4 +1,4 @@
-"""Fusion of CAM and saliency into pseudo labels, as the published AuxSegNet does it."""
+"""Fusion of CAM and saliency into pseudo labels: as published, or so that little stays open."""
 
 from collections.abc import Sequence
 
@@ -51,7 +51,11 @@ def complete(
     cam_threshold: float,
     saliency_threshold: float,
 ) -> Bytes:
-    """Label as ``fuse``, but so that no class of the image vanishes.
+    """Label nearly every pixel, and every class of the image.
+
+    Where nothing is salient is background, and where no CAM is strong something salient is ignored.
+    ``fuse`` ignores the pixels around an object too, where the CAM says object and saliency does
+    not; most of them are background, and the next round needs them to learn where objects end.
 
     The image-level label says that a class is there. But an affinity spreads the CAM of a small
     object thin, a stronger class takes all, and the updated saliency keeps the main object alone.
@@ -71,6 +75,8 @@ def complete(
     """
     again: Floats = cam / (cam.max((1, 2), keepdims=True) + EPSILON)
     labels = fuse(again, classes, updated, cam_threshold, saliency_threshold)
+    if updated is not None:
+        labels[updated <= saliency_threshold] = 0
     for saliency in (imported, None):
         lost = np.array([k + 1 for k in absent(labels, classes)], np.uint8)
         if lost.size:

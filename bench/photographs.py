@@ -19,8 +19,8 @@ CHOICES: dict[str, Changes] = {
     "preset": {},
     "pairwise": {"train.affinity": "pairwise"},
     "none": {"train.affinity": "none"},
-    "labels as published": {"update.labels": "published"},
-    "no saliency update": {"update.saliency": "imported"},
+    "labels as published": {"pseudo_labels.rule": "published"},
+    "no saliency update": {"train.update_saliency": False},
 }
 SCORES = {
     "Pseudo-label mIoU": "pseudo_labels.miou",

@@ -92,6 +92,8 @@ def train(
         losses = round_losses(network(batch["image"]), batch, weights=params.losses)
         optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        if schedule.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), schedule.gradient_clip)
         optimizer.step()
         decay.step()
     return network

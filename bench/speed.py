@@ -184,10 +184,11 @@ def label_update(index: Index, params: Params) -> Case:
             task = partial(refine.maps, stored, params.cam)
             write_shards(out[0], kept(entries, Job(index.photograph, task, network=True)))
             read = partial(update_saliency.read, index, Shards(out[0]), imported)
-            task = partial(update_saliency.updated, params.saliency_crf)
+            task = partial(update_saliency.updated, True, params.saliency_crf)
             write_files(out[1], kept(entries, Job(read, task)))
-            read = partial(pseudo_labels.read, Shards(out[0]), out[1])
-            task = partial(pseudo_labels.fused, params.pseudo_labels)
+            read = partial(pseudo_labels.read, Shards(out[0]), out[1], None)
+            published = params.pseudo_labels.model_copy(update={"rule": "published"})
+            task = partial(pseudo_labels.fused, published)
             write_files(out[2], kept(entries, Job(read, task)))
             return [read_labels(out[2] / f"{entry.id}.png") for entry in entries]
 
@@ -280,7 +281,7 @@ def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
     """
     few, imported = index.split("train")[: IMAGES // 2], Path("data/rounds/0/saliency")
     read = partial(update_saliency.read, index, Shards(ROUND / "refined"), imported)
-    work = Job(partial(of_entry, read), partial(update_saliency.updated, params.saliency_crf))
+    work = Job(partial(of_entry, read), partial(update_saliency.updated, True, params.saliency_crf))
     # One worker of Ray is one process without it.
     ways = [("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2), ("WORKERS", 4)]
     cases = [(*way, times) for way in ways for times in (1, TIMES)]

@@ -30,16 +30,12 @@ def main(
     out: Path,
     imported: Annotated[Path | None, typer.Option(help="Saliency before any update.")] = None,
 ) -> None:
-    """Write a label map for each training image of DATASET from its CAM and SALIENCY to OUT.
-
-    After a round, `update.labels` says whether classes may vanish from an image.
-    """
-    whole = load_params()
-    rule, params = whole.update.labels, whole.pseudo_labels
-    first = imported if rule == "complete" else None
+    """Write a label map for each training image of DATASET from its CAM and SALIENCY to OUT."""
+    params = load_params().pseudo_labels
+    first = imported if params.rule == "complete" else None
     entries = read_index(dataset).entries
     job = Job(partial(read, Shards(cam), saliency, first), partial(fused, params))
-    with making(out, params=(rule, params)) as (folder, scratch):
+    with making(out, params=params) as (folder, scratch):
         write_files(folder, each(entries, job, scratch, "pseudo labels"))
 
 
@@ -51,14 +47,13 @@ class Cues:
     cam: npt.NDArray[np.floating]  # (P, h, w)
     saliency: Bytes | None
     imported: Bytes | None
-    complete: bool
 
 
 def read(cams: Shards, saliency: Path, imported: Path | None, entry: Entry) -> Cues:
     """Read the cues of one image."""
     now = read_saliency(saliency, entry.id)
     before = None if imported is None else read_saliency(imported, entry.id)
-    return Cues(entry, cams[entry.id]["cam"], now, before, complete=imported is not None)
+    return Cues(entry, cams[entry.id]["cam"], now, before)
 
 
 def fused(params: PseudoLabelParams, cues: Cues) -> bytes:
@@ -67,7 +62,7 @@ def fused(params: PseudoLabelParams, cues: Cues) -> bytes:
     cam = to_pixels(cues.cam, (entry.height, entry.width))
     now, before = (None if m is None else m / 255 for m in (cues.saliency, cues.imported))
     thresholds = params.cam_threshold, params.saliency_threshold
-    if cues.complete:
+    if params.rule == "complete":
         labels = complete(cam, entry.labels, now, before, *thresholds)
     else:
         labels = fuse(cam, entry.labels, now, *thresholds)

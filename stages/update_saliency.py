@@ -1,6 +1,6 @@
 """Update the saliency maps: the mean of predicted and imported map, then a dense CRF.
 
-With ``update.saliency: imported`` they stay as they were imported.
+Without ``train.update_saliency`` they stay as they were imported.
 """
 
 from auxseg.system.stage import run
@@ -28,11 +28,11 @@ def main(dataset: Path, refined: Path, imported: Path, out: Path) -> None:
     If no maps were imported, OUT stays empty as well.
     """
     whole = load_params()
-    rule, params = whole.update.saliency, whole.saliency_crf
+    updating, params = whole.train.update_saliency, whole.saliency_crf
     index = read_index(dataset)
     entries = index.entries if has_saliency(imported) else ()
-    job = Job(partial(read, index, Shards(refined), imported), partial(updated, rule, params))
-    with making(out, params=(rule, params)) as (folder, scratch):
+    job = Job(partial(read, index, Shards(refined), imported), partial(updated, updating, params))
+    with making(out, params=(updating, params)) as (folder, scratch):
         write_files(folder, each(entries, job, scratch, "saliency CRF"))
 
 
@@ -43,10 +43,10 @@ def read(
     return index.photograph(entry), refined[entry.id], read_grey(imported / f"{entry.id}.png")
 
 
-def updated(rule: str, params: SaliencyCrf, inputs: tuple[Photograph, Arrays, Bytes]) -> bytes:
+def updated(updating: bool, params: SaliencyCrf, inputs: tuple[Photograph, Arrays, Bytes]) -> bytes:
     """Return the new saliency map of one image, encoded."""
     photo, refined, original = inputs
-    if rule == "imported":
+    if not updating:
         return encode_grey(original)
     image = photo.pixels
     predicted = to_pixels(refined["saliency"][None], image.shape[:2])

@@ -93,7 +93,7 @@ def test_parameters_come_back_as_they_stand(tmp_path: Path) -> None:
         ("train.schedule.learning_rate", float("nan"), "finite|greater than 0"),
         ("train.schedule.weight_decay", float("inf"), "finite"),
         ("train.schedule.gradient_clip", -1.0, "greater than or equal to 0"),
-        ("update.labels", "keep", "complete"),
+        ("pseudo_labels.rule", "keep", "complete"),
         ("pseudo_labels.cam_threshold", float("nan"), "finite|greater than|less than"),
         # Of another kind.
         ("train.stages", "2", "valid integer"),

@@ -107,7 +107,7 @@ def test_a_cam_that_was_spread_thin_is_scaled_to_1_again() -> None:
 
 def test_a_class_that_the_update_lost_is_labelled_where_the_imported_saliency_had_it() -> None:
     cam = [[1, 0.5, 0, 0], [0, 0, 0.5, 1]]
-    assert completed(cam, [1, 1, 0, 0], [1, 1, 1, 0]) == [1, 1, 2, 255]
+    assert completed(cam, [1, 1, 0, 0], [1, 1, 1, 0]) == [1, 1, 2, 0]
 
 
 def test_a_class_that_saliency_never_sees_is_labelled_by_its_cam_alone() -> None:
@@ -115,11 +115,9 @@ def test_a_class_that_saliency_never_sees_is_labelled_by_its_cam_alone() -> None
     assert completed(cam, [1, 1, 0, 0], [1, 1, 0, 0]) == [1, 1, 2, 2]
 
 
-def test_classes_that_are_there_are_labelled_as_published() -> None:
-    cam = [[1, 0.5, 0, 0], [0, 0, 0.5, 1]]
-    saliency = np.array([[1, 0, 0, 1]], np.float32)
-    expected = fuse(np.array(cam, np.float32)[:, None], [0, 1], saliency, CAM, SALIENCY)
-    assert completed(cam, [1, 0, 0, 1], [1, 1, 1, 1]) == expected[0].tolist() == [1, 255, 255, 2]
+def test_around_an_object_is_background_and_a_salient_thing_without_a_class_stays_open() -> None:
+    cam = [[1, 0.5, 0, 0], [0, 0, 0, 1]]
+    assert completed(cam, [1, 0, 1, 1], [1, 1, 1, 1]) == [1, 0, 255, 2]
 
 
 def test_without_saliency_or_a_present_class_completing_changes_nothing() -> None:
@@ -141,3 +139,17 @@ def test_only_what_would_be_ignored_is_completed(cam: np.ndarray, saliency: np.n
     changed = labels != published
     assert (published[changed] == 255).all()
     assert len(absent(labels, classes)) <= len(absent(published, classes))
+
+
+@given(
+    cam=arrays(np.float32, (2, 40, 5), elements=fractions),
+    saliency=arrays(np.float32, (40, 5), elements=fractions),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_completed_labels_are_open_only_where_something_salient_has_no_class(
+    cam: np.ndarray, saliency: np.ndarray
+) -> None:
+    labels = complete(cam, [0, 1], saliency, saliency, CAM, SALIENCY)
+    again = cam / (cam.max((1, 2), keepdims=True) + 1e-5)
+    nameless = (saliency > SALIENCY) & ~(again > CAM).any(0)
+    np.testing.assert_array_equal(labels == 255, nameless)
