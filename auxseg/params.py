@@ -151,6 +151,12 @@ class Saliency(Section):
     root: NoFilePath
 
 
+class Corrections(Section):
+    """The folder or file of label maps that people corrected; ``data/none`` means none."""
+
+    root: NoFilePath
+
+
 class Network(Section):
     """Backbone of the classifier and of every round's network."""
 
@@ -272,6 +278,12 @@ class Predict(Section):
     mirror: bool
 
 
+class Report(Section):
+    """How many images of each split the page about a run shows, the most doubtful ones first."""
+
+    images: Count
+
+
 class Params(Section):
     """The whole of ``params.yaml``; ``deterministic`` concerns training on CUDA."""
 
@@ -282,6 +294,7 @@ class Params(Section):
     onnx: Onnx
     dataset: Dataset
     saliency: Saliency
+    corrections: Corrections
     network: Network
     classifier: ClassifierParams
     cam: CamParams
@@ -290,6 +303,7 @@ class Params(Section):
     saliency_crf: SaliencyCrf
     predict: Predict
     crf: CrfKernels
+    report: Report
 
 
 class ParamsError(ValueError):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import typer
 
 from auxseg.data.arrays import Bytes
+from auxseg.data.corrections import correct_labels, read_correction
 from auxseg.data.index import Entry, read_index
 from auxseg.data.maps import encode_labels, read_saliency, write_files
 from auxseg.data.pixels import to_pixels
@@ -27,33 +28,41 @@ def main(
     dataset: Path,
     cam: Path,
     saliency: Path,
+    corrections: Path,
     out: Path,
     imported: Annotated[Path | None, typer.Option(help="Saliency before any update.")] = None,
 ) -> None:
-    """Write a label map for each training image of DATASET from its CAM and SALIENCY to OUT."""
+    """Write a label map for each training image of DATASET from its CAM and SALIENCY to OUT.
+
+    CORRECTIONS replace what the pipeline finds.
+    """
     params = load_params().pseudo_labels
     first = imported if params.rule == "complete" else None
     entries = read_index(dataset).entries
-    job = Job(partial(read, Shards(cam), saliency, first), partial(fused, params))
+    job = Job(partial(read, Shards(cam), saliency, first, corrections), partial(fused, params))
     with making(out, params=params) as (folder, scratch):
         write_files(folder, each(entries, job, scratch, "pseudo labels"))
 
 
 @dataclass(frozen=True)
 class Cues:
-    """The cues of one image; both saliency maps are (H, W), or None in a run without saliency."""
+    """The cues of one image; all maps but the CAM are (H, W), or None if there is none."""
 
     entry: Entry
     cam: npt.NDArray[np.floating]  # (P, h, w)
     saliency: Bytes | None
     imported: Bytes | None
+    correction: Bytes | None
 
 
-def read(cams: Shards, saliency: Path, imported: Path | None, entry: Entry) -> Cues:
+def read(
+    cams: Shards, saliency: Path, imported: Path | None, corrections: Path, entry: Entry
+) -> Cues:
     """Read the cues of one image."""
     now = read_saliency(saliency, entry.id)
     before = None if imported is None else read_saliency(imported, entry.id)
-    return Cues(entry, cams[entry.id]["cam"], now, before)
+    correction = read_correction(corrections, entry.id)
+    return Cues(entry, cams[entry.id]["cam"], now, before, correction)
 
 
 def fused(params: PseudoLabelParams, cues: Cues) -> bytes:
@@ -66,7 +75,7 @@ def fused(params: PseudoLabelParams, cues: Cues) -> bytes:
         labels = complete(cam, entry.labels, now, before, *thresholds)
     else:
         labels = fuse(cam, entry.labels, now, *thresholds)
-    return encode_labels(labels)
+    return encode_labels(correct_labels(labels, cues.correction))
 
 
 if __name__ == "__main__":

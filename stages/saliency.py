@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from auxseg.data.arrays import Bytes
+from auxseg.data.corrections import correct_saliency, read_correction
 from auxseg.data.files import NO_FILE, new_folder, verify
 from auxseg.data.index import read_index
-from auxseg.data.maps import encode_grey, write_files
+from auxseg.data.maps import decode_map, encode_grey, write_files
 from auxseg.data.photos import open_image
 from auxseg.saliency.imported import SaliencyError, import_maps, refusal
 from auxseg.saliency.remarks import Traits, decode, encode, uneven, warnings
@@ -17,10 +19,11 @@ from auxseg.work.images import collect
 from auxseg.work.making import making
 
 
-def main(dataset: Path, root: Path, out: Path) -> None:
+def main(dataset: Path, root: Path, corrections: Path, out: Path) -> None:
     """Write a map for each training image of DATASET from ROOT, a folder or archive, to OUT.
 
-    With `data/none` as ROOT, OUT stays empty, and the pipeline runs without saliency.
+    Images with CORRECTIONS get the saliency of these. With `data/none` as ROOT, OUT stays empty,
+    and the pipeline runs without saliency.
     """
     if root.name == NO_FILE:
         with new_folder(out):
@@ -41,7 +44,8 @@ def main(dataset: Path, root: Path, out: Path) -> None:
     def images(records: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
         for id_, record in records:
             kept[id_], image = decode(record)
-            yield id_, image
+            correction = read_correction(corrections, id_)
+            yield id_, image if correction is None else corrected(image, correction)
 
     with making(out, params=None) as (folder, scratch):
         write_files(folder, images(collect(list(sizes), rest, scratch, "saliency")))
@@ -50,6 +54,11 @@ def main(dataset: Path, root: Path, out: Path) -> None:
             raise SaliencyError(refusal(root, len(sizes), unfit))
         for line in warnings(kept, turning):
             print(f"warning: {line}", file=sys.stderr)
+
+
+def corrected(image: bytes, correction: Bytes) -> bytes:
+    """Return an encoded map with the saliency of a correction (H, W)."""
+    return encode_grey(correct_saliency(decode_map(image), correction))
 
 
 if __name__ == "__main__":

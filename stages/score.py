@@ -8,14 +8,14 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from auxseg.data.corrections import corrected
 from auxseg.data.files import new_folder, read_table
 from auxseg.data.index import read_index
 from auxseg.params import load_params
 from auxseg.scoring.curves import read_curves
 from auxseg.scoring.rounds import round_row, score_round
 
-ROUNDS = "rounds.csv"
-CURVES = "training.csv"
+NAMES = {"rounds": [], "classes": ["class"], "training": ["curve"]}  # columns of text
 
 
 def main(
@@ -27,6 +27,7 @@ def main(
     pseudo_labels: Annotated[Path, typer.Option(help="Label maps of the training images.")],
     saliency: Annotated[Path, typer.Option(help="Saliency maps of the training images.")],
     prediction: Annotated[Path, typer.Option(help="Predictions of the validation images.")],
+    corrections: Annotated[Path, typer.Option(help="Label maps that people corrected.")],
     previous: Annotated[Path | None, typer.Option(help="Scores of the round before.")] = None,
 ) -> None:
     """Write the scores and training curves of all rounds up to this one to OUT.
@@ -35,14 +36,19 @@ def main(
     """
     values = load_params().dataset.mask_values
     indexes = read_index(train, values), read_index(val, values)
-    scores = score_round(*indexes, pseudo_labels, saliency, prediction)
-    rounds, curves = [round_row(round_, scores)], [read_curves(model, round_)]
-    if previous is not None:
-        rounds.insert(0, read_table(previous / ROUNDS))
-        curves.insert(0, read_table(previous / CURVES))
+    mended = corrected(corrections)
+    scores, classes = score_round(*indexes, pseudo_labels, saliency, prediction, mended)
+    classes.insert(0, "round", round_)
+    tables = {
+        "rounds": round_row(round_, scores),
+        "classes": classes,
+        "training": read_curves(model, round_),
+    }
     with new_folder(out) as folder:
-        pd.concat(rounds).to_csv(folder / ROUNDS, index=False)
-        pd.concat(curves).to_csv(folder / CURVES, index=False)
+        for name, table in tables.items():
+            file = f"{name}.csv"
+            before = [] if previous is None else [read_table(previous / file, text=NAMES[name])]
+            pd.concat([*before, table]).to_csv(folder / file, index=False)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,12 @@ def photo(tmp_path: Path) -> Photograph:
     return index.photograph(index.entries[0])
 
 
-def result(updating: bool, photo: Photograph, predicted: np.ndarray) -> np.ndarray:
+def result(
+    updating: bool, photo: Photograph, predicted: np.ndarray, correction: np.ndarray | None = None
+) -> np.ndarray:
     maps = {"saliency": predicted.astype(np.float16)}
-    return np.asarray(Image.open(io.BytesIO(updated(updating, SALIENCY_CRF, (photo, maps, HALF)))))
+    data = updated(updating, SALIENCY_CRF, (photo, maps, HALF, correction))
+    return np.asarray(Image.open(io.BytesIO(data)))
 
 
 def test_without_an_update_the_map_stays_as_it_was_imported(photo: Photograph) -> None:
@@ -31,3 +34,13 @@ def test_without_an_update_the_map_stays_as_it_was_imported(photo: Photograph) -
 
 def test_what_the_network_does_not_see_fades(photo: Photograph) -> None:
     assert result(True, photo, np.zeros((4, 4)))[:, :12].mean() < 250
+
+
+def test_a_correction_stays_as_it_is_and_leaves_255_to_the_update(photo: Photograph) -> None:
+    correction = np.full((24, 24), 255, np.uint8)
+    correction[:8], correction[-8:] = 0, 1
+    updating = result(True, photo, np.ones((4, 4)))
+    corrected = result(True, photo, np.ones((4, 4)), correction)
+    assert (corrected[:8] == 0).all()
+    assert (corrected[-8:] == 255).all()
+    np.testing.assert_array_equal(corrected[8:-8], updating[8:-8])

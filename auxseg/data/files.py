@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -108,9 +108,9 @@ def verify(folder: Path) -> None:
             read_file(folder / name)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV file of an artifact."""
-    return pd.read_csv(io.BytesIO(read_file(path)))
+def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV file of an artifact; columns of names, such as ``007`` or ``NA``, are ``text``."""
+    return pd.read_csv(io.BytesIO(read_file(path)), converters=dict.fromkeys(text, str))
 
 
 def write_json(path: Path, value: Any) -> None:

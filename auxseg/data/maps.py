@@ -73,6 +73,11 @@ def read_saliency(folder: Path, id_: str) -> Bytes | None:
     return read_grey(path) if path.exists() or has_saliency(folder) else None
 
 
+def decode_map(data: bytes) -> Bytes:
+    """Decode what ``encode_labels`` or ``encode_grey`` returned."""
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
 def write_files(folder: Path, items: Iterable[tuple[str, bytes]]) -> None:
     """Write encoded maps, given as pairs of id and content, as ``<id>.png``."""
     for name, data in items:

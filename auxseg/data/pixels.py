@@ -45,6 +45,11 @@ def resize_grey(values: Bytes, size: tuple[int, int]) -> Bytes:
     return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
+def fractions(grey: Bytes) -> Floats:
+    """Return an 8-bit map as float32 in [0, 1]."""
+    return grey.astype(np.float32) / np.float32(255)
+
+
 def _weights(cells: int, pixels: int) -> Floats:
     """Return the share of each cell in each pixel along one axis, (pixels, cells)."""
     position = np.linspace(0, cells - 1, pixels)[:, None]

@@ -1,6 +1,5 @@
 """Overlays of single images: the results of all steps, side by side."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +10,14 @@ from auxseg.data.index import Entry, Index
 from auxseg.data.maps import read_labels, read_saliency
 from auxseg.data.pixels import resize_labels, to_pixels
 from auxseg.data.shards import Shards
+from auxseg.report.gallery import Run
 from auxseg.report.plots import cam_overlay, heat, overlay, panel
 from auxseg.scoring.masks import read_mask
 
 HEIGHT = 160
 
 
-@dataclass(frozen=True)
-class Artifacts:
-    """Folders of the first and the last round's artifacts, and of the final label maps."""
-
-    first: Path
-    last: Path
-    segmentation: Path
-
-
-def draw_example(index: Index, entry: Entry, artifacts: Artifacts) -> Image.Image:
+def draw_example(index: Index, entry: Entry, artifacts: Run) -> Image.Image:
     """Draw a row: photo, truth, CAM, pseudo label, refined CAM, saliency, pseudo label, prediction.
 
     Truth and saliency are left out where there are none.

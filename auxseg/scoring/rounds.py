@@ -1,7 +1,8 @@
 """Scores of a round's artifacts against the ground truth."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +46,20 @@ def predicted_confusion(index: Index, prediction: Shards) -> Counted:
     return _count(pairs, len(index.classes) + 1)
 
 
-def score_pseudo_labels(index: Index, folder: Path) -> Scores:
-    """Score pseudo labels; ignored pixels count as wrong, except in ``labelled_miou``."""
-    counts, images = confusion(index, "train", folder)
+def without(index: Index, ids: Collection[str]) -> Index:
+    """Return an index without the images ``ids``."""
+    return replace(index, entries=tuple(e for e in index.entries if e.id not in ids))
+
+
+def score_pseudo_labels(index: Index, folder: Path, counted: Counted | None = None) -> Scores:
+    """Score pseudo labels; ignored pixels count as wrong, except in ``labelled_miou``.
+
+    Args:
+        index: The images.
+        folder: Their label maps.
+        counted: Their ``confusion`` with the masks, if it is known.
+    """
+    counts, images = counted or confusion(index, "train", folder)
     return {
         "images": images,
         "miou": metrics.mean_score(metrics.iou_by_class, counts),
@@ -105,9 +117,16 @@ def score_classification(index: Index, prediction: Shards) -> Scores:
 
 
 def score_round(
-    train: Index, val: Index, pseudo_labels: Path, saliency: Path, prediction: Path
-) -> dict[str, Scores]:
-    """Return all scores of one round, in groups. Round 0 has no segmentation to score.
+    train: Index,
+    val: Index,
+    pseudo_labels: Path,
+    saliency: Path,
+    prediction: Path,
+    corrected: Collection[str] = (),
+) -> tuple[dict[str, Scores], pd.DataFrame]:
+    """Return all scores of one round, in groups, and the IoU of every class.
+
+    Round 0 has no segmentation to score.
 
     Args:
         train: Index of the images with pseudo labels and saliency maps.
@@ -115,21 +134,32 @@ def score_round(
         pseudo_labels: Folder of label maps.
         saliency: Folder of saliency maps; empty in a run without saliency.
         prediction: Folder of shards.
+        corrected: Training images whose labels people corrected. They are counted, and left out of
+            the scores of pseudo labels and saliency, which they would flatter.
+
+    Returns:
+        The scores, and a table with the columns ``class``, ``pseudo_labels`` and ``val``; an IoU is
+        empty for a class that is nowhere.
     """
-    shards = Shards(prediction)
+    shards, made = Shards(prediction), without(train, corrected)
+    counted = confusion(made, "train", pseudo_labels)
+    labels = score_pseudo_labels(made, pseudo_labels, counted)
+    classes = pd.DataFrame({"class": ["background", *train.classes], "val": math.nan})
+    classes.insert(1, "pseudo_labels", metrics.iou_by_class(counted[0]))
     scores = {
-        "pseudo_labels": score_pseudo_labels(train, pseudo_labels),
-        "saliency": score_saliency(train, saliency),
+        "pseudo_labels": labels | {"corrected": len(corrected)},
+        "saliency": score_saliency(made, saliency),
         "classifier": score_classification(val, shards),
     }
     if "segmentation" in shards[val.split("val")[0].id]:
         counts, images = predicted_confusion(val, shards)
         scores["val"] = {"images": images, **score_segmentation(counts)}
+        classes["val"] = metrics.iou_by_class(counts)
         # Without saliency maps the network did not learn saliency: its output means nothing.
         scores["val_saliency"] = (
             score_predicted_saliency(val, shards) if has_saliency(saliency) else _saliency(())
         )
-    return scores
+    return scores, classes.round(6)
 
 
 def round_row(number: int, scores: dict[str, Scores]) -> pd.DataFrame:

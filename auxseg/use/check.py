@@ -45,6 +45,7 @@ def _inputs(params: Params) -> Iterator[tuple[str, Path]]:
     if saliency == ONNX:  # otherwise nobody reads the model
         yield "onnx.model", Path(params.onnx.model)
     yield "network.weights", Path(params.network.weights)
+    yield "corrections.root", Path(params.corrections.root)
     yield "cam.root", Path(params.cam.root)
 
 

@@ -104,11 +104,43 @@ def export_labels(
     dataset: Annotated[Path, typer.Argument(help="Index of the images: data/dataset/train.")],
     pseudo_labels: Annotated[Path, typer.Argument(help="Such as data/rounds/2/pseudo_labels.")],
     out: Annotated[Path, typer.Argument(help="A new folder.")],
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="voc; or coco (CVAT), labelme, label-studio: to correct."),
+    ] = "voc",
+    doubtful: Annotated[
+        int | None,
+        typer.Option(min=1, help="Write only so many images, the most doubtful ones by --doubt."),
+    ] = None,
+    doubt: Annotated[
+        Path | None,
+        typer.Option(help="A CSV table with the columns id and doubt, a number."),
+    ] = None,
 ) -> None:
-    """Write photographs and pseudo labels in VOC layout, for other segmentation code."""
-    from auxseg.use.voc_tree import write_tree
+    """Write photographs and pseudo labels for other segmentation code, or for annotation tools."""
+    from auxseg.use.export_labels import export_labels, most_doubtful
 
-    write_tree(dataset, pseudo_labels, out)
+    if (doubtful is None) != (doubt is None):
+        raise ValueError("--doubtful N and --doubt FILE are of use together only")
+    ids = None if doubtful is None or doubt is None else most_doubtful(doubt, doubtful)
+    export_labels(dataset, pseudo_labels, out, format_, ids)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    images: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many images of each split; by default `report.images`."),
+    ] = None,
+) -> None:
+    """Write a page about the finished run in this folder: scores, curves, and images.
+
+    `dvc repro` writes metrics/report.html; this command writes one with more images, or less.
+    """
+    from auxseg.use.report import write_report
+
+    write_report(out, images)
 
 
 def _complete_backbone(start: str) -> list[str]:

@@ -21,7 +21,7 @@ def val_miou(data: dict[str, Any]) -> float:
 
 def test_an_experiment_adds_a_round_and_can_be_left_and_taken_up_again(project: Project) -> None:
     output = project.run("dvc", "exp", "run", "--name", "three", "--set-param", "train.stages=3")
-    names = ("predict", "pseudo_labels", "refine", "score", "train", "update_saliency")
+    names = ("doubt", "predict", "pseudo_labels", "refine", "score", "train", "update_saliency")
     round_3 = [f"{name}@3" for name in names]
     assert stages_run(output) == sorted(["params", *round_3, "crf", "evaluate"])
     data = experiments(project)["three"]

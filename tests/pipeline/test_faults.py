@@ -37,12 +37,14 @@ ORDER = (
         "dataset",
         "compute_saliency@geodesic",
         "compute_saliency@onnx",
+        "corrections",
         "saliency",
         "classifier",
         "cam",
     ),
     *(
         "pseudo_labels",
+        "doubt",
         "predict",
         "score",
         "train@1",
@@ -50,9 +52,9 @@ ORDER = (
         "update_saliency@1",
         "pseudo_labels@1",
     ),
-    *("predict@1", "score@1", "crf", "evaluate"),
+    *("doubt@1", "predict@1", "score@1", "crf", "evaluate"),
 )
-NOT_RESUMABLE = {"params", "demo", "dataset", "score", "score@1", "evaluate"}
+NOT_RESUMABLE = {"params", "demo", "dataset", "corrections", "score", "score@1", "evaluate"}
 
 
 def one_round(stage: Stage) -> Stage:
@@ -162,6 +164,9 @@ READERS = [
     ("data/rounds/0/saliency/demo_00003.png", "update_saliency@1"),
     ("data/rounds/1/refined/00000.safetensors", "update_saliency@1"),
     ("data/rounds/1/prediction/00000.safetensors", "crf"),
+    ("data/rounds/0/pseudo_labels/demo_00003.png", "doubt"),
+    ("data/rounds/0/doubt/rounds/0/00000.safetensors", "doubt@1"),
+    ("data/rounds/1/doubt/images.csv", "evaluate"),
     ("data/segmentation/demo_00008.png", "evaluate"),
     ("data/rounds/0/scores/rounds.csv", "score@1"),
     (f"{DEMO}/JPEGImages/demo_00003.jpg", "dataset"),

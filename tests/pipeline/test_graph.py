@@ -4,9 +4,12 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from auxseg.data.files import CHECKSUMS
+from auxseg.data.files import CHECKSUMS, read_table
+from auxseg.data.index import read_index
+from auxseg.data.maps import read_grey, read_labels, write_labels
 from auxseg.params import MAX_ROUNDS
 from project import (
     LOCKS,
@@ -25,7 +28,9 @@ STAGES = all_stages()
 HARMLESS = {*ignored_folders(), "auxseg/params.py"}
 MASKS = "auxseg/scoring/masks.py"
 SCHEMA = "data/params.schema.json"
-ROUND_OUTPUTS = {"model", "refined", "saliency", "pseudo_labels", "prediction", "scores"}
+ROUND_OUTPUTS = {
+    *("model", "refined", "saliency", "pseudo_labels", "doubt", "prediction", "scores"),
+}
 TO_EVALUATE = {"score", "evaluate", *(f"score@{s}" for s in range(1, MAX_ROUNDS + 1))}
 # One of each kind: what `foreach` makes of one text is checked once.
 # Built only where a parameter names its output, which the tiny parameters do not.
@@ -34,10 +39,8 @@ KINDS = [name for name in STAGES if re.search(r"^[^@]+$|@(1|resnet18|geodesic|on
 
 
 def round_(number: int) -> list[str]:
-    return [
-        f"{name}@{number}"
-        for name in ("predict", "pseudo_labels", "refine", "score", "train", "update_saliency")
-    ]
+    names = ("doubt", "predict", "pseudo_labels", "refine", "score", "train", "update_saliency")
+    return [f"{name}@{number}" for name in names]
 
 
 def by_name(*names: str) -> pytest.MarkDecorator:
@@ -186,10 +189,12 @@ def test_the_first_run_builds_all_that_the_parameters_ask_for_and_nothing_else(
         assert {path.name for path in made if path.is_dir()} == ROUND_OUTPUTS
     names = {path.name for path in (project.folder / "metrics").iterdir()}
     assert names - {".gitignore"} == {
+        "classes.csv",
         "confusion.csv",
         "evaluation.json",
         "iou_by_class.csv",
         "overlays",
+        "report.html",
         "rounds.csv",
         "training.csv",
     }
@@ -223,6 +228,34 @@ def test_one_more_round_runs_that_round_only_and_going_back_runs_nothing(project
 def test_a_new_threshold_trains_no_classifier_and_computes_no_cam(project: Project) -> None:
     project.set_params({"pseudo_labels.cam_threshold": 0.5})
     assert project.repro("rounds/dvc.yaml:train@1") == ["params", "pseudo_labels", "train@1"]
+
+
+def test_a_correction_stays_in_every_round_and_runs_no_classifier_and_no_cam(
+    project: Project,
+) -> None:
+    index = read_index(project.folder / "data" / "dataset" / "train")
+    entry = index.entries[3]
+    labels = np.zeros((entry.height, entry.width), np.uint8)
+    labels[: entry.height // 2] = entry.labels[0] + 1
+    labels[-5:] = 255
+    (project.folder / "corrected").mkdir()
+    write_labels(project.folder / "corrected" / f"{entry.id}.png", labels)
+    project.set_params({"corrections.root": "corrected"})
+    first = ["corrections", "params", "pseudo_labels", "saliency", "train@1"]
+    assert project.repro("rounds/dvc.yaml:train@1") == first
+    project.run("dvc", "repro", "rounds/dvc.yaml:score@1", "rounds/dvc.yaml:doubt@1")
+    known = labels != 255
+    for folder in (project.folder / "data" / "rounds" / number for number in "01"):
+        made = read_labels(folder / "pseudo_labels" / f"{entry.id}.png")
+        np.testing.assert_array_equal(made[known], labels[known])
+        saliency = read_grey(folder / "saliency" / f"{entry.id}.png")
+        np.testing.assert_array_equal(saliency[known], 255 * (labels[known] > 0))
+        doubt = read_table(folder / "doubt" / "images.csv", text=["id"]).set_index("id")
+        assert doubt["corrected"].sum() == doubt.loc[entry.id, "corrected"] == 1
+        assert doubt.loc[entry.id, "doubt"] == 0
+    scores = read_table(folder / "scores" / "rounds.csv")
+    assert scores["pseudo_labels.corrected"].tolist() == [1, 1]
+    assert scores["pseudo_labels.images"].tolist() == [len(index.entries) - 1] * 2
 
 
 def test_another_affinity_keeps_the_classifier_and_the_first_pseudo_labels(

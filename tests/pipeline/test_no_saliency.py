@@ -15,13 +15,18 @@ import pytest
 from auxseg.data.index import read_index
 from auxseg.data.maps import read_labels, read_saliency, write_labels
 from auxseg.data.shards import Shards
-from auxseg.report.examples import Artifacts, draw_example
+from auxseg.report.examples import draw_example
+from auxseg.report.gallery import Run
 from auxseg.training.samples import Labels, TrainingSet
 from helpers import PLAIN, make_index, noise, write_grey
 from project import ROOT, TINY, Project, all_stages
 
-ROUND_0 = ["classifier", "cam", "saliency", "pseudo_labels", "predict", "score"]
-ROUND_1 = ["train@1", "refine@1", "update_saliency@1", "pseudo_labels@1", "predict@1", "score@1"]
+ROUND_0 = ["classifier", "cam", "corrections", "saliency", "pseudo_labels", "doubt", "predict"]
+ROUND_0 += ["score"]
+ROUND_1 = [
+    f"{name}@1"
+    for name in ("train", "refine", "update_saliency", "pseudo_labels", "doubt", "predict", "score")
+]
 SALIENCY = ["mae", "f_beta", "max_f_beta"]
 
 
@@ -103,15 +108,15 @@ def test_the_overlay_leaves_saliency_out(finished: tuple[Path, list[str]], tmp_p
     index = read_index(folder / "data" / "dataset" / "val")
     (entry,) = index.split("train")
     first, last = (folder / "data" / "rounds" / number for number in "01")
-    without = draw_example(index, entry, Artifacts(first, last, folder / "data" / "segmentation"))
+    others = folder / "data" / "segmentation", folder / "data" / "corrections"
+    without = draw_example(index, entry, Run(first, last, *others))
     (tmp_path / "1").mkdir()
     for name in ("refined", "pseudo_labels"):
         (tmp_path / "1" / name).symlink_to(last / name)
     (tmp_path / "1" / "saliency").mkdir()
     dark = np.zeros((entry.height, entry.width), np.uint8)
     write_grey(tmp_path / "1" / "saliency" / f"{entry.id}.png", dark)
-    artifacts = Artifacts(first, tmp_path / "1", folder / "data" / "segmentation")
-    tile = draw_example(index, entry, artifacts).width - without.width
+    tile = draw_example(index, entry, Run(first, tmp_path / "1", *others)).width - without.width
     assert tile >= 160 * entry.width // entry.height
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,8 +60,14 @@ class Round:
     def add_mask(self, id_: str, mask: npt.NDArray[np.uint8]) -> None:
         write_labels(self.folder / "SegmentationClass" / f"{id_}.png", mask)
 
+    def all_scores(
+        self, corrected: Collection[str] = ()
+    ) -> tuple[dict[str, dict[str, float]], pd.DataFrame]:
+        folders = self.labels, self.saliency, self.prediction
+        return score_round(self.index, self.index, *folders, corrected)
+
     def scores(self) -> dict[str, dict[str, float]]:
-        return score_round(self.index, self.index, self.labels, self.saliency, self.prediction)
+        return self.all_scores()[0]
 
 
 @pytest.fixture
@@ -163,3 +170,26 @@ def test_an_index_of_reduced_photographs_is_scored(round_: Round) -> None:
     index: Index = replace(round_.index, max_side=64)
     round_.add_mask("2", np.zeros((6, 18), np.uint8))
     assert confusion(index, "val", round_.labels)[1] == 1
+
+
+def test_corrected_images_are_counted_and_left_out_of_the_scores(round_: Round) -> None:
+    for id_ in ("0", "1", "2"):
+        round_.add_mask(id_, LABELS)
+    write_labels(round_.labels / "1.png", np.zeros_like(LABELS))
+    before, after = round_.scores(), round_.all_scores(corrected={"0"})[0]
+    assert before["pseudo_labels"]["corrected"] == 0
+    assert before["pseudo_labels"]["images"] == 2
+    assert after["pseudo_labels"]["corrected"] == 1
+    assert after["pseudo_labels"]["images"] == 1
+    assert after["pseudo_labels"]["miou"] < before["pseudo_labels"]["miou"]
+    assert after["val"] == before["val"]
+
+
+def test_every_class_has_its_iou(round_: Round) -> None:
+    round_.add_mask("0", LABELS)
+    round_.add_mask("2", np.where(LABELS == 2, 0, LABELS).astype(np.uint8))
+    classes = round_.all_scores()[1]
+    assert classes["class"].tolist() == ["background", *round_.index.classes]
+    assert classes["pseudo_labels"].tolist() == [1, 1, 1]
+    assert classes["val"][1] == 1
+    assert classes["val"][2] == 0

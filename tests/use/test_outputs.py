@@ -9,8 +9,8 @@ import pytest
 from auxseg.data.files import CHECKSUMS
 from auxseg.use.convert import convert_weights
 from auxseg.use.export import export_network
+from auxseg.use.export_labels import export_labels
 from auxseg.use.outputs import MANIFEST, Outputs
-from auxseg.use.voc_tree import write_tree
 
 
 def write(folder: Path, name: str, text: str) -> None:
@@ -86,7 +86,7 @@ def test_the_pipeline_s_own_folders_are_refused(tmp_path: Path) -> None:
     "tool",
     [
         lambda out: export_network(Path("model"), out),
-        lambda out: write_tree(Path("dataset"), Path("labels"), out),
+        lambda out: export_labels(Path("dataset"), Path("labels"), out, "voc", None),
         lambda out: convert_weights(Path("a.pth"), out, None),
     ],
 )

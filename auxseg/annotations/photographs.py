@@ -1,0 +1,26 @@
+"""Photographs written for other code, upright and reduced as the pipeline sees them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from auxseg.data.index import Entry, Index
+
+QUALITY = 95
+
+
+def write_photograph(path: Path, index: Index, entry: Entry) -> None:
+    """Write a photograph of the size that its entry says as the JPEG file ``path``.
+
+    A JPEG is copied if it reads the same without its metadata, which other code may ignore. Any
+    other photograph is encoded anew.
+    """
+    image = index.read_image(entry)
+    data = (index.root / entry.path).read_bytes()
+    original = Image.open(io.BytesIO(data))
+    if original.format == "JPEG" and np.array_equal(np.asarray(original.convert("RGB")), image):
+        path.write_bytes(data)
+    else:
+        Image.fromarray(image).save(path, quality=QUALITY)

@@ -1,0 +1,40 @@
+"""The page about the run in this folder, with as many images as one likes."""
+
+import json
+from pathlib import Path
+
+from auxseg.data.files import read_file, read_table
+from auxseg.data.index import read_index
+from auxseg.params import load_params
+from auxseg.report.gallery import Run
+from auxseg.report.page.page import write_page
+from auxseg.report.summary import page_content
+
+NAMES = {"rounds": [], "classes": ["class"], "confusion": ["actual", "predicted"], "training": []}
+
+
+def write_report(out: Path, images: int | None) -> None:
+    """Write the page about the finished run in the working folder.
+
+    Args:
+        out: The HTML file.
+        images: How many images of each split it shows; None for ``report.images``.
+
+    Raises:
+        ValueError: If a result is missing.
+    """
+    params = load_params()
+    if images is not None:
+        params = params.model_copy(
+            update={"report": params.report.model_copy(update={"images": images})}
+        )
+    data, metrics = Path("data"), Path("metrics")
+    values = params.dataset.mask_values
+    train, val = (read_index(data / "dataset" / name, values) for name in ("train", "val"))
+    rounds = data / "rounds"
+    run = Run(
+        rounds / "0", rounds / str(params.train.stages), data / "segmentation", data / "corrections"
+    )
+    tables = {name: read_table(metrics / f"{name}.csv", text) for name, text in NAMES.items()}
+    evaluation = json.loads(read_file(metrics / "evaluation.json"))
+    write_page(out, page_content(train, val, params, run, tables, evaluation))
