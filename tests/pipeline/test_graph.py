@@ -305,7 +305,7 @@ def test_inputs_of_ones_own_are_used_instead_of_the_demo_and_its_saliency(
     shutil.copytree(sources / "demo", fresh.folder / photos)
     shutil.copytree(sources / "saliency" / "geodesic", fresh.folder / maps)
     fresh.set_params({"dataset.root": photos, "saliency.root": maps})
-    assert fresh.repro("saliency") == ["dataset", "params", "saliency"]
+    assert fresh.repro("saliency") == ["corrections", "dataset", "params", "saliency"]
 
 
 def test_data_of_ones_own_below_data_can_be_tracked_and_used_in_another_workspace(
