@@ -8,7 +8,10 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dvc.api
@@ -19,11 +22,43 @@ from rich.table import Table
 Changes = Mapping[str, Any]  # a value for each key of params.yaml
 
 
-def run(experiments: Mapping[str, Changes]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Edit:
+    """A change of the code that no parameter makes: in ``file``, ``new`` instead of ``old``."""
+
+    file: Path
+    old: str
+    new: str
+
+
+@contextmanager
+def edited(edits: Sequence[Edit]) -> Iterator[None]:
+    """Change the code for as long as the block lasts.
+
+    Raises:
+        ValueError: If a file does not have the old code once.
+    """
+    before = {edit.file: edit.file.read_text("utf-8") for edit in edits}
+    try:
+        for edit in edits:
+            code = edit.file.read_text("utf-8")
+            if code.count(edit.old) != 1:
+                raise ValueError(f"{edit.file}: has not {edit.old!r} once; change the edit")
+            edit.file.write_text(code.replace(edit.old, edit.new), "utf-8")
+        yield
+    finally:
+        for file, code in before.items():
+            file.write_text(code, "utf-8")
+
+
+def run(
+    experiments: Mapping[str, Changes], edits: Mapping[str, Sequence[Edit]] | None = None
+) -> pd.DataFrame:
     """Run those experiments that are missing; return the scores of all.
 
     Args:
         experiments: What to change in ``params.yaml``, by the name of the experiment.
+        edits: What to change in the code for some of them.
 
     Returns:
         A row for each experiment and round: ``experiment``, the columns of ``metrics/rounds.csv``,
@@ -33,13 +68,19 @@ def run(experiments: Mapping[str, Changes]) -> pd.DataFrame:
     missing = [name for name in experiments if name not in done]
     for name in missing:
         changes = [part for item in experiments[name].items() for part in ("-S", _setting(*item))]
-        subprocess.run(["dvc", "exp", "run", "--queue", "--name", name, *changes], check=True)
+        with edited((edits or {}).get(name, ())):  # DVC keeps a copy of the code in its queue
+            subprocess.run(["dvc", "exp", "run", "--queue", "--name", name, *changes], check=True)
     if missing:
         # Two processes of one thread each get more done than one of two threads.
         one_thread = os.environ | {"OMP_NUM_THREADS": "1", "AUXSEG_PROCESSES": "1"}
         subprocess.run(["dvc", "exp", "run", "--run-all", "-j", "2"], check=True, env=one_thread)
+    return pd.concat([_rounds(name) for name in experiments], ignore_index=True)
+
+
+def reference(name: str) -> str:
+    """Return the git reference of an experiment of the current commit."""
     commit = _output("git", "rev-parse", "HEAD").strip()
-    return pd.concat([_rounds(commit, name) for name in experiments], ignore_index=True)
+    return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
 
 
 def print_means(table: pd.DataFrame, column: str, by: str, title: str) -> None:
@@ -61,11 +102,11 @@ def print_means(table: pd.DataFrame, column: str, by: str, title: str) -> None:
     Console(width=80).print(out)
 
 
-def _rounds(commit: str, name: str) -> pd.DataFrame:
+def _rounds(name: str) -> pd.DataFrame:
     """The scores of all rounds of one experiment, as its own commit records them."""
-    reference = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
-    table = pd.read_csv(io.StringIO(dvc.api.read("metrics/rounds.csv", rev=reference)))
-    evaluation = json.loads(dvc.api.read("metrics/evaluation.json", rev=reference))
+    rev = reference(name)
+    table = pd.read_csv(io.StringIO(dvc.api.read("metrics/rounds.csv", rev=rev)))
+    evaluation = json.loads(dvc.api.read("metrics/evaluation.json", rev=rev))
     # Only the last round's predictions go through the CRF.
     table.loc[table.index[-1], "val.crf.miou"] = evaluation["val"]["crf"]["miou"]
     table.insert(0, "experiment", name)

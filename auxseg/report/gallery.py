@@ -19,6 +19,12 @@ from auxseg.report.page.content import Layer, Picture
 from auxseg.scoring.masks import read_mask
 
 
+PARTS = {
+    "cues": "differs from the first CAM and the imported saliency",
+    "rounds": "differs from the round before",
+}
+
+
 @dataclass(frozen=True)
 class Run:
     """Folders of a run's results.
@@ -88,7 +94,7 @@ def _training_picture(
         photo=index.read_image(entry),
         layers=tuple(layers),
         doubt=float(row["doubt"]) if doubted else None,
-        parts={name: float(row[name]) for name in ("cues", "rounds")} if doubted else {},
+        parts={text: 1 - float(row[name]) for name, text in PARTS.items()} if doubted else {},
         coverage=float(row["coverage"]),
         change=float(row["change"]),
         corrected=correction is not None,

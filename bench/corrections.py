@@ -1,0 +1,75 @@
+"""Does it pay to correct the most doubtful pseudo labels? `python -m bench.corrections --help`.
+
+The true masks stand for a person. With the parameters of params.yaml, each seed is run without
+corrections, then with the most doubtful training images of that run corrected, and with as many
+images drawn at random. The scores of all runs and rounds go to metrics/corrections.csv.
+"""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import dvc.api
+import numpy as np
+import pandas as pd
+import typer
+
+from auxseg.data.index import read_index
+from auxseg.data.maps import write_labels
+from auxseg.data.pixels import resize_labels
+from auxseg.params import load_params
+from auxseg.scoring.masks import masks
+from bench.experiments import print_means, reference, run
+
+TABLE = Path("metrics/corrections.csv")
+FOLDER = Path("data/bench/corrections")  # of label maps, as a person would hand them in
+SCORES = {
+    "Pseudo-label mIoU of the images that were not corrected": "pseudo_labels.miou",
+    "val mIoU": "val.miou",
+    "val mIoU after the CRF": "val.crf.miou",
+}
+
+
+def main(
+    share: Annotated[float, typer.Option(help="Of the training images.")] = 0.05,
+    seeds: Annotated[int, typer.Option(help="How many of them.")] = 2,
+) -> None:
+    """Run what is missing, then collect and print."""
+    rounds = load_params().train.stages
+    none = {f"corrections-none-{seed}": {"seed": seed} for seed in range(seeds)}
+    tables = [run(none)]
+    chosen = {}
+    for seed, name in enumerate(none):
+        path = f"data/rounds/{rounds}/doubt/images.csv"
+        text = dvc.api.read(path, rev=reference(name))
+        images = pd.read_csv(io.StringIO(text), converters={"id": str})
+        number = max(1, round(share * len(images)))
+        drawn = np.random.default_rng(seed).choice(images["id"], number, replace=False)
+        for way, ids in (("doubtful", images.nlargest(number, "doubt")["id"]), ("random", drawn)):
+            folder = FOLDER / f"{way}-{seed}"
+            correct(folder, set(ids))
+            changes = {"seed": seed, "corrections.root": str(folder.absolute())}
+            chosen[f"corrections-{way}-{seed}"] = changes
+    tables.append(run(chosen))
+    table = pd.concat(tables, ignore_index=True)
+    parts = table.pop("experiment").str.split("-", expand=True)
+    table.insert(0, "seed", parts[2].astype(int))
+    table.insert(0, "corrected", parts[1])
+    table.to_csv(TABLE, index=False)
+    for title, column in SCORES.items():
+        print_means(table, column, "corrected", title)
+
+
+def correct(folder: Path, ids: set[str]) -> None:
+    """Write the true masks of images as corrected label maps; what is there already stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = read_index(Path("data/dataset/train"), load_params().dataset.mask_values)
+    for entry, mask in masks(index, "train"):
+        path = folder / f"{entry.id}.png"
+        if entry.id in ids and not path.exists():
+            size = entry.height, entry.width
+            write_labels(path, mask if mask.shape == size else resize_labels(mask, size))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,39 @@
+"""The edits that the benchmarks make still fit the code, and leave nothing behind."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.experiments import edited
+from bench.photographs import CHOICES
+from project import ROOT
+
+EDITED = [name for name, choice in CHOICES.items() if choice.edits]
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_edits_fit_the_code_and_are_taken_back(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # with a copy of the files: other tests are using them
+    edits = CHOICES[name].edits
+    for edit in edits:
+        edit.file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / edit.file, edit.file)
+    before = {edit.file: edit.file.read_text("utf-8") for edit in edits}
+    with edited(edits):
+        for edit in edits:
+            code = edit.file.read_text("utf-8")
+            assert edit.new in code
+            compile(code, str(edit.file), "exec")
+    assert {file: file.read_text("utf-8") for file in before} == before
+
+
+def test_an_edit_that_does_not_fit_is_refused_and_nothing_stays_changed(tmp_path: Path) -> None:
+    file = tmp_path / "code.py"
+    file.write_text("a = 1\n")
+    edit = CHOICES["padding is background"].edits[0]
+    with pytest.raises(ValueError, match="once"), edited([type(edit)(file, "b", "c")]):
+        pass
+    assert file.read_text() == "a = 1\n"
