@@ -123,11 +123,11 @@ def setbacks(rounds: pd.DataFrame) -> list[str]:
 
 
 def _groups(row: pd.Series) -> dict[str, dict[str, float]]:
-    """Return a row of the table of rounds in groups; numbers of images are int, empty cells NaN."""
+    """Return a row of the table of rounds in groups; counts are int, empty cells NaN."""
     groups: dict[str, dict[str, float]] = {}
     for column, value in row.items():
         group, _, name = str(column).partition(".")
         if name:
-            whole = name == "images" and not np.isnan(value)
+            whole = name in ("images", "corrected") and not np.isnan(value)
             groups.setdefault(group, {})[name] = int(value) if whole else float(value)
     return groups

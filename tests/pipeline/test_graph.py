@@ -356,3 +356,16 @@ def test_a_bad_parameter_is_refused_before_any_work(
     assert [line for line in output.splitlines() if line.startswith("error:")] == [
         f"error: params.yaml: {BAD[key, value]}"
     ]
+
+
+def test_the_last_network_and_labels_are_artifacts_that_have_versions(
+    project: Project, tmp_path: Path
+) -> None:
+    for name, folder in (("network", "model"), ("pseudo-labels", "pseudo_labels")):
+        project.run("git", "tag", "-a", f"{name}@v1.0.0", "-m", "first")
+        got = ("dvc", "artifacts", "get", ".", name, "--rev", "v1.0.0", "--out")
+        project.run(*got, str(tmp_path / folder))
+        there = {p.name: p.read_bytes() for p in (tmp_path / folder).iterdir() if p.is_file()}
+        here = project.folder / "data" / "rounds" / "2" / folder
+        assert there == {p.name: p.read_bytes() for p in here.iterdir() if p.is_file()}
+        assert there
