@@ -18,7 +18,6 @@ from auxseg.doubt import small_labels, small_size
 from auxseg.report.page.content import Layer, Picture
 from auxseg.scoring.masks import read_mask
 
-
 PARTS = {
     "cues": "differs from the first CAM and the imported saliency",
     "rounds": "differs from the round before",

@@ -5,14 +5,11 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from auxseg.data.files import read_table
 from auxseg.data.index import Index
 from auxseg.params import Params
 from auxseg.report.gallery import Run, gallery
 from auxseg.report.page.content import Content
 from auxseg.report.tables import Evaluation, setbacks
-
-DOUBTFUL = 10
 
 
 def page_content(
@@ -33,17 +30,18 @@ def page_content(
         tables: ``rounds``, ``classes``, ``confusion`` and ``training``, as in ``metrics/``.
         values: The content of ``metrics/evaluation.json``.
     """
-    scores = values["val"]
-    images = read_table(run.last / "doubt" / "images.csv", text=["id"])
-    doubtful = images.nlargest(DOUBTFUL, "doubt")["id"]
+    scores, rounds = values["val"], tables["rounds"]
     summary = [
-        ("data", f"{params.dataset.root}, {len(train.classes)} classes"),
-        ("training images", f"{len(train.entries)}, {int(images['corrected'].sum())} corrected"),
-        ("validation images", f"{len(val.split('val'))}, {scores['images']} with a mask"),
-        ("network", f"{params.network.backbone}, {params.train.stages} rounds"),
+        ("data set", PurePath(params.dataset.root).name),
+        ("classes", str(len(train.classes))),
+        ("training images", str(len(train.entries))),
+        ("corrected by people", str(int(rounds["pseudo_labels.corrected"].iloc[-1]))),
+        ("validation images", str(len(val.split("val")))),
+        ("of them with a mask", str(scores["images"])),
+        ("backbone", params.network.backbone),
+        ("rounds", str(run.rounds)),
         ("val mIoU", _shown(scores["miou"])),
         ("val mIoU after the CRF", _shown(scores["crf"]["miou"])),
-        ("most doubtful", ", ".join(doubtful)),
     ]
     column = "val" if tables["classes"]["val"].notna().any() else "pseudo_labels"
     classes = tables["classes"].rename(columns={column: "iou"})[["round", "class", "iou"]]
@@ -52,8 +50,8 @@ def page_content(
         classes=train.classes,
         pictures=gallery(train, val, run, params.report.images),
         summary=[row for row in summary if row[1]],
-        warnings=setbacks(tables["rounds"]),
-        rounds=tables["rounds"],
+        warnings=setbacks(rounds),
+        rounds=rounds,
         class_iou=classes.dropna(subset="iou"),
         confusion=tables["confusion"] if scores["images"] else pd.DataFrame(),
         training=tables["training"],
