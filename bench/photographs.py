@@ -1,9 +1,9 @@
 """Compare choices of the method on photographs in VOC layout: `python -m bench.photographs --help`.
 
-Every experiment, `photographs-<choice>-<seed>`, has the parameters of params/mobilenet.yaml but for
-what CHOICES says. Some choices are traps of the published code, which no parameter of ours brings
-back: for these, the code is edited while DVC copies it. The scores of every run and round are
-written to metrics/photographs.csv.
+Every experiment, `photographs-<choice>-<seed>-<list>`, has the parameters of params/mobilenet.yaml
+but for what CHOICES says. Some choices are traps of the published code, which no parameter of ours
+brings back: for these, the code is edited while DVC copies it. The scores of every run and round
+are written to metrics/photographs.csv.
 """
 
 from dataclasses import dataclass, field
@@ -99,7 +99,9 @@ def main(
     saliency: Annotated[Path, typer.Argument(help="Its saliency maps.")],
     weights: Annotated[Path, typer.Argument(help="ImageNet weights of MobileNetV2.")],
     classes: Annotated[Path, typer.Option(help="Names of the classes, one in a line.")],
-    train: Annotated[str, typer.Option(help="List of the training images.")] = "train",
+    train: Annotated[
+        list[str] | None, typer.Option(help="Lists of training images; by default `train`.")
+    ] = None,
     val: Annotated[str, typer.Option(help="List of the validation images.")] = "val",
     seeds: Annotated[int, typer.Option(help="How many of them.")] = 2,
     choice: Annotated[list[str] | None, typer.Option(help="Only these; by default all.")] = None,
@@ -111,27 +113,34 @@ def main(
     common = _flat(YAML(typ="safe").load(PRESET)) | {
         "dataset.root": str(root.absolute()),
         "dataset.classes": classes.read_text("utf-8").split(),
-        "dataset.train": train,
         "dataset.val": val,
         "saliency.root": str(saliency.absolute()),
         "network.weights": str(weights.absolute()),
     }
     common |= dict(item.split("=", 1) for item in set_ or ())
+    lists = train or ["train"]
     wanted = {
-        f"photographs-{number}-{seed}": (CHOICES[name], seed)
-        for (number, name), seed in product(enumerate(CHOICES), range(seeds))
+        f"photographs-{number}-{seed}-{place}": (CHOICES[name], seed, images)
+        for (number, name), seed, (place, images) in product(
+            enumerate(CHOICES), range(seeds), enumerate(lists)
+        )
         if choice is None or name in choice
     }
     table = run(
-        {name: common | wish.changes | {"seed": seed} for name, (wish, seed) in wanted.items()},
-        {name: wish.edits for name, (wish, _) in wanted.items()},
+        {
+            name: common | wish.changes | {"seed": seed, "dataset.train": images}
+            for name, (wish, seed, images) in wanted.items()
+        },
+        {name: wish.edits for name, (wish, *_) in wanted.items()},
     )
     parts = table.pop("experiment").str.split("-", expand=True)
     table.insert(0, "seed", parts[2].astype(int))
+    table.insert(0, "train", [lists[int(place)] for place in parts[3]])
     table.insert(0, "choice", [list(CHOICES)[int(number)] for number in parts[1]])
     table.to_csv(TABLE, index=False)
+    table["what"] = table["choice"] + ", " + table["train"]
     for title, column in SCORES.items():
-        print_means(table, column, "choice", title)
+        print_means(table, column, "what", title)
 
 
 def _flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
