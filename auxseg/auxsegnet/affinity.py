@@ -98,6 +98,20 @@ class TaskAffinity(nn.Module):
         self.output = nn.Conv2d(channels, channels, 1)
         self.unary = nn.Conv2d(channels, 1, 1) if dual else None
         self.whitening = whitening
+        self._start_as_similarity()
+
+    def _start_as_similarity(self) -> None:
+        """Begin with equal queries and keys whose products are those of scaled dot products.
+
+        With independent random weights a position takes as likely from its opposite as from its
+        like, and products of this size saturate the softmax, so that training cannot turn it. The
+        network then learns to read its answers from some corner of the image: the predictions are
+        good, but CAMs that are refined by such an affinity are inverted.
+        """
+        with torch.no_grad():
+            for parameter in self.query.parameters():
+                parameter.mul_(self.query.out_channels**-0.25)
+        self.key.load_state_dict(self.query.state_dict())
 
     def forward(self, features: Tensor) -> tuple[Tensor, Affinity]:
         """Features (B, D, h, w) → refined features of the same shape, and the affinity."""

@@ -229,6 +229,7 @@ def project(conv: nn.Conv2d, features: Array) -> Array:
 @pytest.mark.parametrize("whitening", [False, True])
 def test_task_affinity_follows_its_formulas(dual: bool, whitening: bool) -> None:
     module = TaskAffinity(3, dual=dual, whitening=whitening).double()
+    torch.nn.init.normal_(module.key.weight)  # else the keys would be the queries
     features = torch.randn(1, 3, 2, 2, dtype=torch.float64)
     refined, affinity = module(features)
 
@@ -251,6 +252,20 @@ def test_task_affinity_follows_its_formulas(dual: bool, whitening: bool) -> None
     if affinity.unary is not None:
         np.testing.assert_allclose(affinity.unary[0].detach(), u)
     np.testing.assert_allclose(refined[0].flatten(1).detach(), expected)
+
+
+@pytest.mark.parametrize("whitening", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_before_any_training_a_position_takes_most_from_its_like(
+    seed: int, whitening: bool
+) -> None:
+    torch.manual_seed(seed)
+    one, other = torch.rand(2, 128, 1, 1) * 2
+    kinds = torch.arange(30).view(1, 1, 5, 6) % 2
+    features = torch.where(kinds == 0, one, other)
+    _, affinity = TaskAffinity(128, dual=True, whitening=whitening)(features)
+    same = kinds.flatten()[:, None] == kinds.flatten()[None]
+    assert ((whole(affinity.pairwise)[0] * same).sum(1) > 0.5).all()
 
 
 def test_what_a_position_takes_from_all_others_sums_to_one() -> None:
