@@ -163,7 +163,9 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def run(dataset: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = [dataset, root, dataset.parent / "out"]
+    corrections = dataset.parent / "corrections"
+    corrections.mkdir(exist_ok=True)
+    arguments = [dataset, root, corrections, dataset.parent / "out"]
     monkeypatch.setattr(sys, "argv", ["saliency", *map(str, arguments)])
     monkeypatch.setenv("AUXSEG_SCRATCH", str(dataset.parent / "scratch"))
     main(*arguments)
