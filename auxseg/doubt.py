@@ -50,7 +50,7 @@ def judge(
         "cues": np.where(gone, 0, cues),
         "rounds": round_support(shown, entry.labels, before),
         "area": np.array([(labels == k + 1).mean() for k in entry.labels]),
-        "coverage": (labels != IGNORE).mean(keepdims=True).ravel(),
+        "coverage": np.array([(labels != IGNORE).mean()]),
         "change": np.array([0.0 if before is None else (shown != before).mean()]),
     }
 

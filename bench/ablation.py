@@ -6,7 +6,7 @@ The table goes to the terminal, the scores of every run and round to metrics/abl
 from itertools import product
 from pathlib import Path
 
-from bench.experiments import print_means, run
+from bench.experiments import print_means, run, unpack
 
 SEEDS = (0, 1, 2)
 AFFINITIES = ("dual", "pairwise", "none")
@@ -26,9 +26,7 @@ def main() -> None:
         for affinity, seed in product(AFFINITIES, SEEDS)
     }
     table = run(runs)
-    names = table.pop("experiment").str.split("-", expand=True)
-    table.insert(0, "seed", names[2].astype(int))
-    table.insert(0, "affinity", names[1])
+    unpack(table, "affinity", "seed")
     table.to_csv(TABLE, index=False)
     for title, column in SCORES.items():
         print_means(table, column, "affinity", title)

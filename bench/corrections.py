@@ -2,10 +2,12 @@
 
 The true masks stand for a person. With the parameters of params.yaml, each seed is run without
 corrections, then with the most doubtful training images of that run corrected, and with as many
-images drawn at random. The scores of all runs and rounds go to metrics/corrections.csv.
+images drawn at random. The scores of all runs and rounds go to metrics/corrections.csv. Those of
+pseudo labels leave the corrected images out, so they cannot be compared between the ways.
 """
 
 import io
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +21,11 @@ from auxseg.data.maps import write_labels
 from auxseg.data.pixels import resize_labels
 from auxseg.params import load_params
 from auxseg.scoring.masks import masks
-from bench.experiments import print_means, reference, run
+from bench.experiments import print_means, reference, run, unpack
 
 TABLE = Path("metrics/corrections.csv")
 FOLDER = Path("data/bench/corrections")  # of label maps, as a person would hand them in
 SCORES = {
-    "Pseudo-label mIoU of the images that were not corrected": "pseudo_labels.miou",
     "val mIoU": "val.miou",
     "val mIoU after the CRF": "val.crf.miou",
 }
@@ -52,23 +53,22 @@ def main(
             chosen[f"corrections-{way}-{seed}"] = changes
     tables.append(run(chosen))
     table = pd.concat(tables, ignore_index=True)
-    parts = table.pop("experiment").str.split("-", expand=True)
-    table.insert(0, "seed", parts[2].astype(int))
-    table.insert(0, "corrected", parts[1])
+    unpack(table, "corrected", "seed")
     table.to_csv(TABLE, index=False)
     for title, column in SCORES.items():
         print_means(table, column, "corrected", title)
 
 
 def correct(folder: Path, ids: set[str]) -> None:
-    """Write the true masks of images as corrected label maps; what is there already stays."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the true masks of images as corrected label maps, in place of what is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     index = read_index(Path("data/dataset/train"), load_params().dataset.mask_values)
     for entry, mask in masks(index, "train"):
-        path = folder / f"{entry.id}.png"
-        if entry.id in ids and not path.exists():
+        if entry.id in ids:
             size = entry.height, entry.width
-            write_labels(path, mask if mask.shape == size else resize_labels(mask, size))
+            labels = mask if mask.shape == size else resize_labels(mask, size)
+            write_labels(folder / f"{entry.id}.png", labels)
 
 
 if __name__ == "__main__":

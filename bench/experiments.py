@@ -83,6 +83,13 @@ def reference(name: str) -> str:
     return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
 
 
+def unpack(table: pd.DataFrame, *columns: str) -> None:
+    """Replace the column ``experiment``, such as ``ablation-dual-0``, by columns of its parts."""
+    parts = table.pop("experiment").str.split("-", expand=True)
+    for place, column in enumerate(columns, 1):
+        table.insert(place - 1, column, parts[place])
+
+
 def print_means(table: pd.DataFrame, column: str, by: str, title: str) -> None:
     """Print mean ± standard deviation of a score: a row for each value of ``by``, a column a round.
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from ruamel.yaml import YAML
 
-from bench.experiments import Changes, Edit, print_means, run
+from bench.experiments import Changes, Edit, print_means, run, unpack
 
 PRESET = Path("params/mobilenet.yaml")
 TABLE = Path("metrics/photographs.csv")
@@ -133,10 +133,9 @@ def main(
         },
         {name: wish.edits for name, (wish, *_) in wanted.items()},
     )
-    parts = table.pop("experiment").str.split("-", expand=True)
-    table.insert(0, "seed", parts[2].astype(int))
-    table.insert(0, "train", [lists[int(place)] for place in parts[3]])
-    table.insert(0, "choice", [list(CHOICES)[int(number)] for number in parts[1]])
+    unpack(table, "choice", "seed", "train")
+    table["choice"] = [list(CHOICES)[int(number)] for number in table["choice"]]
+    table["train"] = [lists[int(place)] for place in table["train"]]
     table.to_csv(TABLE, index=False)
     table["what"] = table["choice"] + ", " + table["train"]
     for title, column in SCORES.items():

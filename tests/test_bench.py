@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from bench.experiments import edited
+from bench.experiments import edited, unpack
 from bench.photographs import CHOICES
 from project import ROOT
 
@@ -37,3 +38,10 @@ def test_an_edit_that_does_not_fit_is_refused_and_nothing_stays_changed(tmp_path
     with pytest.raises(ValueError, match="once"), edited([type(edit)(file, "b", "c")]):
         pass
     assert file.read_text() == "a = 1\n"
+
+
+def test_the_parts_of_an_experiment_s_name_become_columns() -> None:
+    table = pd.DataFrame({"experiment": ["ablation-dual-0", "ablation-none-1"], "round": [0, 1]})
+    unpack(table, "affinity", "seed")
+    assert list(table) == ["affinity", "seed", "round"]
+    assert table.values.tolist() == [["dual", "0", 0], ["none", "1", 1]]

@@ -1,18 +1,17 @@
 """A model card: what a network was trained on, how well it does, and what it cannot do."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from auxseg.data.files import NO_FILE
 from auxseg.data.index import Index
 from auxseg.params import Params
 from auxseg.report.tables import Evaluation
 
-COLUMNS = (
-    "round",
+SCORES = (
     "pseudo_labels.miou",
     "pseudo_labels.labelled_miou",
     "pseudo_labels.coverage",
@@ -40,7 +39,7 @@ def model_card(
         model: Folder of the network.
     """
     environment = Environment(  # Markdown, not HTML: nothing is escaped
-        loader=PackageLoader("auxseg.report", ""),
+        loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -58,7 +57,7 @@ def model_card(
         miou=_shown(values["val"]["crf"]["miou"]),
         class_iou=[(name, _shown(iou)) for name, iou in class_iou[["class", "iou"]].values],
         rounds=[
-            [str(int(row["round"])), *(_shown(row[column]) for column in COLUMNS[1:])]
+            [str(int(row["round"])), *(_shown(row[column]) for column in SCORES)]
             for _, row in rounds.iterrows()
         ],
     )

@@ -8,7 +8,7 @@ import pytest
 
 from auxseg.data.index import Index
 from auxseg.params import Params, load_params
-from auxseg.report.card import COLUMNS, model_card
+from auxseg.report.card import SCORES, model_card
 from helpers import make_index, noise
 from project import ROOT
 
@@ -24,7 +24,7 @@ def params() -> Params:
 
 
 def card(index: Index, params: Params, score: float, corrected: int = 0) -> str:
-    rounds = pd.DataFrame([dict.fromkeys(COLUMNS, score) | {"round": n} for n in (0, 1)])
+    rounds = pd.DataFrame([dict.fromkeys(SCORES, score) | {"round": n} for n in (0, 1)])
     rounds["pseudo_labels.corrected"] = corrected
     images = 0 if math.isnan(score) else 7
     values = {"val": {"images": images, "miou": score, "crf": {"miou": score}}}
