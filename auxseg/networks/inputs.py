@@ -55,8 +55,23 @@ def unmirror(maps: Tensor) -> Tensor:
 def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (C, h, w) or (B, C, h, w) to ``size`` (H, W), bilinearly, corners on corners."""
     batch = maps if maps.ndim == 4 else maps[None]
-    resized = F.interpolate(batch, size, mode="bilinear", align_corners=True)
+    if batch.is_cuda and batch.requires_grad and torch.are_deterministic_algorithms_enabled():
+        # F.interpolate has no deterministic gradient there; torch's substitute sorts all pixels.
+        resized = resize_by_products(batch, size)
+    else:
+        resized = F.interpolate(batch, size, mode="bilinear", align_corners=True)
     return resized if maps.ndim == 4 else resized[0]
+
+
+def resize_by_products(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (B, C, h, w) to ``size`` (H, W) by matrix products, whose gradients are products."""
+
+    def weights(source: int, target: int) -> Tensor:  # (target, source)
+        each = torch.eye(source, dtype=maps.dtype, device=maps.device)
+        return F.interpolate(each[None], target, mode="linear", align_corners=True)[0].T
+
+    rows, columns = weights(maps.shape[2], size[0]), weights(maps.shape[3], size[1])
+    return rows @ maps @ columns.mT
 
 
 def _cells(pixels: int, stride: int, scale: float) -> int:

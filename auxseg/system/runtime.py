@@ -65,8 +65,12 @@ def processes() -> int:
 
 
 def network_processes() -> int:
-    """Return how many processes run a network image by image: one on a GPU, else ``processes``."""
-    return processes() if device().type == "cpu" else 1
+    """Return how many processes run a network image by image.
+
+    That is ``AUXSEG_PROCESSES``, else one per core, or a single one on a GPU, whose memory each of
+    them would take a part of.
+    """
+    return _number("AUXSEG_PROCESSES", _cores() if device().type == "cpu" else 1)
 
 
 def workers() -> int:

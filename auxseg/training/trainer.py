@@ -170,10 +170,9 @@ def seed_everything(seed: int, round_: int) -> int:
 def use_deterministic_algorithms(deterministic: bool) -> None:
     """Make CUDA give the same bytes in every run, or fail; call this before CUDA is used.
 
-    On a CPU, where training is repeatable anyway, nothing changes. For CUDA this relies on torch's
-    documentation and has not been run: convolutions, matrix products, indexing, ``gather`` and
-    bilinear resizing (which torch then composes of indexing) have deterministic forms, some of them
-    slower. Where an operation has none, torch raises RuntimeError.
+    On a CPU, where training is repeatable anyway, nothing changes. On CUDA convolutions, matrix
+    products, indexing and ``gather`` have deterministic forms, some of them slower, and
+    ``resize_maps`` brings its own. Where an operation has none, torch raises RuntimeError.
     """
     on = deterministic and device().type == "cuda"
     if on:

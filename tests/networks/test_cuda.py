@@ -17,6 +17,7 @@ from auxseg.auxsegnet.network import Outputs
 from auxseg.cam import multi_scale
 from auxseg.losses import round_losses
 from auxseg.networks.backbones import BACKBONES
+from auxseg.networks.inputs import resize_maps
 from auxseg.params import AffinityMode, CamParams, LossWeights, Precision
 from auxseg.refine import refine
 from auxseg.training.classification import classifier_losses
@@ -88,3 +89,16 @@ def test_a_shape_that_depends_on_values_would_be_noticed() -> None:
 def test_tensors_on_two_devices_would_be_noticed() -> None:
     with pytest.raises(RuntimeError, match="device"):
         batch()["image"] + torch.ones(3, 65, 65)
+
+
+def test_deterministic_training_resizes_without_the_gradient_that_cuda_lacks() -> None:
+    maps = torch.ones(2, 3, 5, 9, device=CUDA, requires_grad=True)
+    usual = resize_maps(maps, (65, 33))
+    torch.use_deterministic_algorithms(True)
+    try:
+        resized = resize_maps(maps, (65, 33))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert (resized.device.type, resized.shape) == ("cuda", usual.shape)
+    assert "Upsample" in type(usual.grad_fn).__name__
+    assert "Upsample" not in type(resized.grad_fn).__name__

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from auxseg.cam.multi_scale import class_maps, multi_scale_cam
 from auxseg.data.pixels import to_pixels
-from auxseg.networks.inputs import grid_size, network_input, normalise, resize_maps, unmirror
+from auxseg.networks.inputs import (
+    grid_size,
+    network_input,
+    normalise,
+    resize_by_products,
+    resize_maps,
+    unmirror,
+)
 from helpers import noise
 
 CPU = torch.device("cpu")
@@ -196,3 +203,19 @@ def test_only_present_classes_are_stored_in_label_order_and_half_precision() -> 
     assert stored.dtype == np.float16
     np.testing.assert_array_equal(stored, cam[[1, 3]].half().numpy())
     assert class_maps(cam, ())["cam"].shape == (0, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("size", "target"),
+    [((17, 17), (257, 257)), ((5, 9), (33, 20)), ((1, 4), (1, 50)), ((7, 7), (7, 7))],
+)
+def test_resizing_by_products_has_the_values_and_gradients_of_the_usual_one(
+    size: tuple[int, int], target: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, *size, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(2, 3, *target, dtype=torch.float64)
+    results = resize_by_products(maps, target), resize_maps(maps, target)
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
+    gradients = (torch.autograd.grad((r * weights).sum(), maps)[0] for r in results)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from auxseg.system.runtime import affinity_bytes, device
+from auxseg.system.runtime import affinity_bytes, device, network_processes, processes
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,18 @@ def test_what_is_no_number_is_refused(text: str, monkeypatch: pytest.MonkeyPatch
         affinity_bytes()
     problem = "a whole number of 1 or more is needed"
     assert str(error.value) == f"AUXSEG_AFFINITY_MB = {text!r}: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "networks"),
+    [("cpu", None, 7), ("cpu", "3", 3), ("cuda", None, 1), ("cuda", "3", 3)],
+)
+def test_a_gpu_is_shared_by_processes_only_if_asked_for(
+    name: str, given: str | None, networks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("auxseg.system.runtime._cores", lambda: 7)
+    monkeypatch.setenv("AUXSEG_DEVICE", name)
+    monkeypatch.setenv("AUXSEG_PROCESSES", given or "")
+    assert network_processes() == networks
+    assert processes() == int(given or 7)
