@@ -1,12 +1,14 @@
-"""The edits that the benchmarks make still fit the code, and leave nothing behind."""
+"""The benchmarks still fit the code, and leave nothing behind."""
 
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from bench.experiments import edited, unpack
+from bench.gpu import measured, works
 from bench.photographs import CHOICES
 from project import ROOT
 
@@ -45,3 +47,14 @@ def test_the_parts_of_an_experiment_s_name_become_columns() -> None:
     unpack(table, "affinity", "seed")
     assert list(table) == ["affinity", "seed", "round"]
     assert table.values.tolist() == [["dual", "0", 0], ["none", "1", 1]]
+
+
+def test_the_works_of_a_preset_can_be_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.gpu.PHOTOGRAPH", (40, 56))
+    demo = YAML(typ="safe").load(ROOT / "params.yaml")
+    for section in ("classifier", "train"):
+        demo[section]["schedule"]["batch_size"] = 2
+        demo[section]["augment"]["crop"] = 33
+    table = {name: measured(work, 1) for name, work in works(demo).items()}
+    assert list(table) == ["classifier, batch", "round, batch", "refine, photograph"]
+    assert all(row["first ms"] > 0 and row["ms"] > 0 for row in table.values())
