@@ -2,13 +2,16 @@
 
 The true masks stand for a person. With the parameters of params.yaml, each seed is run without
 corrections, then with the most doubtful training images of that run corrected, and with as many
-images drawn at random. The scores of all runs and rounds go to metrics/corrections.csv. Those of
-pseudo labels leave the corrected images out, so they cannot be compared between the ways.
+images drawn at random. The scores of all runs and rounds go to metrics/corrections.csv. The usual
+scores of pseudo labels leave out the corrected images, which are others in every way; `others.miou`
+is the mIoU on the images that are corrected in no way.
 """
 
 import io
 import shutil
+from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import dvc.api
@@ -21,6 +24,7 @@ from auxseg.data.maps import write_labels
 from auxseg.data.pixels import resize_labels
 from auxseg.params import load_params
 from auxseg.scoring.masks import masks
+from auxseg.scoring.rounds import score_pseudo_labels, without
 from bench.experiments import print_means, reference, run, unpack
 
 TABLE = Path("metrics/corrections.csv")
@@ -28,6 +32,7 @@ FOLDER = Path("data/bench/corrections")  # of label maps, as a person would hand
 SCORES = {
     "val mIoU": "val.miou",
     "val mIoU after the CRF": "val.crf.miou",
+    "Pseudo-label mIoU of the others": "others.miou",
 }
 
 
@@ -39,7 +44,7 @@ def main(
     rounds = load_params().train.stages
     none = {f"corrections-none-{seed}": {"seed": seed} for seed in range(seeds)}
     tables = [run(none)]
-    chosen = {}
+    chosen, corrected = {}, dict[int, set[str]]()
     for seed, name in enumerate(none):
         path = f"data/rounds/{rounds}/doubt/images.csv"
         text = dvc.api.read(path, rev=reference(name))
@@ -49,10 +54,15 @@ def main(
         for way, ids in (("doubtful", images.nlargest(number, "doubt")["id"]), ("random", drawn)):
             folder = FOLDER / f"{way}-{seed}"
             correct(folder, set(ids))
+            corrected.setdefault(seed, set()).update(ids)
             changes = {"seed": seed, "corrections.root": str(folder.absolute())}
             chosen[f"corrections-{way}-{seed}"] = changes
     tables.append(run(chosen))
     table = pd.concat(tables, ignore_index=True)
+    table["others.miou"] = [
+        pseudo_label_miou(name, number, corrected[int(name.rpartition("-")[2])])
+        for name, number in zip(table["experiment"], table["round"], strict=True)
+    ]
     unpack(table, "corrected", "seed")
     table.to_csv(TABLE, index=False)
     for title, column in SCORES.items():
@@ -69,6 +79,16 @@ def correct(folder: Path, ids: set[str]) -> None:
             size = entry.height, entry.width
             labels = mask if mask.shape == size else resize_labels(mask, size)
             write_labels(folder / f"{entry.id}.png", labels)
+
+
+def pseudo_label_miou(experiment: str, number: int, left_out: Collection[str]) -> float:
+    """Score the pseudo labels of one round of an experiment, without some images."""
+    index = read_index(Path("data/dataset/train"), load_params().dataset.mask_values)
+    repository = dvc.api.DVCFileSystem(rev=reference(experiment))
+    with TemporaryDirectory() as folder:
+        labels = Path(folder) / "pseudo_labels"
+        repository.get(f"data/rounds/{number}/pseudo_labels", str(labels), recursive=True)
+        return score_pseudo_labels(without(index, left_out), labels)["miou"]
 
 
 if __name__ == "__main__":
