@@ -9,6 +9,7 @@ is the mIoU on the images that are corrected in no way.
 
 import io
 import shutil
+import subprocess
 from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +43,7 @@ def main(
 ) -> None:
     """Run what is missing, then collect and print."""
     rounds = load_params().train.stages
+    subprocess.run(["dvc", "repro", "dataset"], check=True)  # runs leave nothing in this folder
     none = {f"corrections-none-{seed}": {"seed": seed} for seed in range(seeds)}
     tables = [run(none)]
     chosen, corrected = {}, dict[int, set[str]]()
