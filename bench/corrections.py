@@ -48,7 +48,7 @@ def main(
     subprocess.run(["dvc", "repro", "dataset"], check=True)  # runs leave nothing in this folder
     none = {f"corrections-none-{seed}": {"seed": seed} for seed in range(seeds)}
     tables = [run(none)]
-    chosen, corrected = {}, dict[int, set[str]]()
+    chosen, corrected = {}, dict[str, set[str]]()  # by seed
     for seed, name in enumerate(none):
         path = f"data/rounds/{rounds}/doubt/images.csv"
         text = dvc.api.read(path, rev=reference(name))
@@ -58,16 +58,16 @@ def main(
         for way, ids in (("doubtful", images.nlargest(number, "doubt")["id"]), ("random", drawn)):
             folder = FOLDER / f"{way}-{seed}"
             correct(folder, set(ids))
-            corrected.setdefault(seed, set()).update(ids)
+            corrected.setdefault(str(seed), set()).update(ids)
             changes = {"seed": seed, "corrections.root": str(folder.absolute())}
             chosen[f"corrections-{way}-{seed}"] = changes
     tables.append(run(chosen))
     table = pd.concat(tables, ignore_index=True)
-    for column, left_out in (("others.miou", corrected), ("all.miou", {})):
-        table[column] = [
-            pseudo_label_miou(name, number, left_out.get(int(name.rpartition("-")[2]), ()))
-            for name, number in zip(table["experiment"], table["round"], strict=True)
-        ]
+    done = list(zip(table["experiment"], table["round"], strict=True))
+    table["others.miou"] = [
+        pseudo_label_miou(name, number, corrected[name.rpartition("-")[2]]) for name, number in done
+    ]
+    table["all.miou"] = [pseudo_label_miou(name, number) for name, number in done]
     unpack(table, "corrected", "seed")
     table.to_csv(TABLE, index=False)
     for title, column in SCORES.items():
@@ -86,7 +86,7 @@ def correct(folder: Path, ids: set[str]) -> None:
             write_labels(folder / f"{entry.id}.png", labels)
 
 
-def pseudo_label_miou(experiment: str, number: int, left_out: Collection[str]) -> float:
+def pseudo_label_miou(experiment: str, number: int, left_out: Collection[str] = ()) -> float:
     """Score the pseudo labels of one round of an experiment, without some images."""
     index = read_index(Path("data/dataset/train"), load_params().dataset.mask_values)
     repository = dvc.api.DVCFileSystem(rev=reference(experiment))

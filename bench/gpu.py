@@ -2,8 +2,9 @@
 
 For the network of every preset: a step of the classifier's and of a round's training, with the
 preset's batches of random pixels, and the refinement of the CAM of one photograph; the first time
-and the median of later ones, and the most memory that torch held. No images are read and no process
-is started, so this is what the device could do if it never waited. Prints the table as CSV.
+and the median of later ones, and the most memory that torch held, the networks of all three
+included. No images are read and no process is started, so this is what the device could do if it
+never waited. Prints the table as CSV.
 """
 
 import statistics

@@ -67,10 +67,9 @@ def processes() -> int:
 def network_processes() -> int:
     """Return how many processes run a network image by image.
 
-    That is ``AUXSEG_PROCESSES``, else one per core, or a single one on a GPU, whose memory each of
-    them would take a part of.
+    That is ``processes``, but on a GPU only one by default: each takes a part of its memory.
     """
-    return _number("AUXSEG_PROCESSES", _cores() if device().type == "cpu" else 1)
+    return processes() if device().type == "cpu" else _number("AUXSEG_PROCESSES", 1)
 
 
 def workers() -> int:
