@@ -187,6 +187,21 @@ def scratch(
     list_leftovers(older, larger)
 
 
+@app.command()
+def mend() -> None:
+    """Remove damaged files of this project: outputs, DVC's copies of them, dvc.lock.
+
+    `dvc repro` then makes them again, or takes them from DVC's cache. If nothing is damaged, this
+    command ends with exit code 1, so that `dvc repro || { auxseg mend && dvc repro; }` tries again
+    only where that may help.
+    """
+    from auxseg.use.mend import mend
+
+    if not mend():
+        print("nothing is damaged")
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line."""
     run_app(app)

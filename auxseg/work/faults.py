@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def faults_by_name() -> Iterator[None]:
-    """Translate torch's RuntimeErrors in the block; others pass unchanged.
+    """Translate the errors of torch in the block; others pass unchanged.
 
     Raises:
         MemoryError: If the GPU's memory is full.
@@ -20,11 +20,19 @@ def faults_by_name() -> Iterator[None]:
         raise MemoryError(
             f"the GPU's memory is full: lower batch_size or augment.crop ({error})"
         ) from error
+    except (EOFError, ConnectionError) as error:
+        # It died while a batch was fetched from it.
+        raise _loader_died(error) from error
     except RuntimeError as error:
         # A signal handler of torch raises it, at any moment.
         if "DataLoader worker" not in str(error):
             raise
-        raise ChildProcessError(
-            f"a process that loads images died, perhaps for lack of memory ({error}): "
-            "`dvc repro` goes on from the last checkpoint; AUXSEG_LOADERS=0 needs none"
-        ) from error
+        raise _loader_died(error) from error
+
+
+def _loader_died(error: Exception) -> ChildProcessError:
+    return ChildProcessError(
+        "a process that loads images died, perhaps for lack of memory "
+        f"({' '.join(str(error).split()) or type(error).__name__}): "
+        "`dvc repro` goes on from the last checkpoint; AUXSEG_LOADERS=0 needs none"
+    )

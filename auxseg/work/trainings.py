@@ -55,17 +55,16 @@ def fit(
 
         train(training, scratch, description, workers())
         training.load(checkpoints.latest() or {})
-    with curves(folder) as log:
+    with faults_by_name(), curves(folder) as log:
         for epoch in training.epochs:
             log(epoch)
         try:
-            with faults_by_name():
-                for batch in track(training.batches(), description, training.left, "steps"):
-                    finished = training.advance(batch)
-                    if finished is not None:
-                        log(finished)
-                    if checkpoints.due or not training.left:
-                        checkpoints.save(training.step, training.state())
+            for batch in track(training.batches(), description, training.left, "steps"):
+                finished = training.advance(batch)
+                if finished is not None:
+                    log(finished)
+                if checkpoints.due or not training.left:
+                    checkpoints.save(training.step, training.state())
         except Interrupted:
             checkpoints.save(training.step, training.state())
             raise

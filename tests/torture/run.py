@@ -1,84 +1,244 @@
-"""Kill `dvc repro` of a small demo again and again: nothing is lost, the result is the same.
+"""A thousand faults while `dvc repro` works: nothing is lost, the result is the same.
 
-PYTHONPATH=tests python -m torture.run --kills 100, which is `make torture`.
+PYTHONPATH=tests python -m torture.run --faults 1000, which is `make torture FAULTS=1000`. Started
+again, it goes on: what it did is in the folder `.torture`. The end is metrics/torture.json.
 """
 
+import json
+import platform
 import random
-import tempfile
+import shutil
+import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from project import LOCKS, new_environment, new_project, stages_run
-from torture.attempt import PROCESSES, counting_copy, units
-from torture.killing import MOST_TWICE, Report, Undisturbed, finish, torture
+from auxseg.data.files import write_json
+from project import LOCKS, ROOT, Project, new_environment, new_project
+from torture.attempt import counting_copy, counting_environment, finish, units
+from torture.faults import (
+    ERRORS,
+    KINDS,
+    Machine,
+    Outcome,
+    attempt,
+    possible,
+    this_machine,
+)
 
-# Work for every stage: hundreds of steps a training, enough images for two processes.
+# Work for every stage, but little of it: most of the time goes into faults.
 WORK = {
-    "demo.train_images": 64,
-    "demo.val_images": 30,
+    "demo.train_images": 48,
+    "demo.val_images": 16,
     "dataset.examples": 2,
-    "classifier.schedule.epochs": 40,
+    "classifier.schedule.epochs": 25,
+    "train.stages": 1,
     "train.schedule.epochs": 25,
     "train.schedule.learning_rate": 0.002,
     "cam.scales": [0.75, 1.0],
 }
+MADE = (*LOCKS, "data", "metrics")
+MOST_TWICE = 0.15
+LONGEST = 10.0  # seconds from the start of an attempt to its fault, at most
+LOG = Path("metrics/torture.json")
 
-# Kills come after up to this part of an undisturbed run: often enough in the middle of something,
-# and late enough for a run to get through all of its stages.
-PARTS = 5
+
+class Torture:
+    """Runs of one project that are disturbed until they come to their end, one after the other.
+
+    Attributes:
+        folder: Holds all that is kept between two starts.
+    """
+
+    def __init__(self, folder: Path, kinds: Sequence[str], machine: Machine) -> None:
+        self.folder = folder
+        self.kinds = kinds
+        self.machine = machine
+        self.start = time.monotonic()
+        self._lock = threading.Lock()
+        self._events = folder / "events.jsonl"
+        self.base, self.calm = self._undisturbed()
+        self.events = [json.loads(line) for line in self._lines()]
+
+    def _lines(self) -> list[str]:
+        lines = self._events.read_text().splitlines() if self._events.exists() else []
+        return [line for line in lines if line.endswith("}")]  # the last one may be cut off
+
+    def _undisturbed(self) -> tuple[Project, dict[str, Any]]:
+        """The project before its first run, and what a run leaves that nothing disturbs."""
+        base, calm = self.folder / "base", self.folder / "calm"
+        if not (self.folder / "calm.json").exists():
+            for path in (base, calm):
+                shutil.rmtree(path, ignore_errors=True)
+            base.mkdir(parents=True)
+            project = new_project(base, new_environment(self.folder))
+            project.set_params(WORK)
+            project.commit()
+            whole = counting_copy(project, calm)
+            start = time.monotonic()
+            finish(whole)
+            seconds = time.monotonic() - start
+            about = {
+                "commit": git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain") else ""),
+                "units": units(whole.environment),
+                "seconds": round(seconds),
+            }
+            (self.folder / "calm.json").write_text(json.dumps(about))
+            self.say(f"undisturbed: {seconds:.0f} s, {sum(about['units'].values())} units")
+        environment = new_environment(self.folder)
+        return Project(base, environment), json.loads((self.folder / "calm.json").read_text())
+
+    def say(self, line: str) -> None:
+        """One line of the log on the terminal."""
+        print(f"{time.monotonic() - self.start:6.0f} s  {line}", flush=True)
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Keep an event for the next start and for the report."""
+        with self._lock:
+            self.events.append(event)
+            with self._events.open("a") as file:
+                file.write(json.dumps(event) + "\n")
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Faults until now, by kind."""
+        return Counter(event["kind"] for event in self.events if event.get("kind"))
+
+    def work(self, job: int, faults: int) -> None:
+        """Disturb one run after the other until there were enough faults, all jobs together."""
+        while self.counts.total() < faults:
+            done = [e for e in self.events if e.get("job") == job and "different" in e]
+            folder = self.folder / f"job-{job}" / f"run-{len(done) + 1}"
+            self._one_run(job, len(done) + 1, folder, faults)
+            shutil.rmtree(folder)
+
+    def _one_run(self, job: int, run: int, folder: Path, faults: int) -> None:
+        ready = folder / "ready"
+        if not ready.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            counting_copy(self.base, folder)
+            ready.touch()
+        project = Project(folder / "project", counting_environment(self.base, folder))
+        chance = random.Random(f"{job} {run} {len(self.events)}")
+        stage = "-"
+        while self.counts.total() < faults:
+            kind = self._next(stage, chance)
+            out = attempt(project, kind=kind, longest=LONGEST, chance=chance, machine=self.machine)
+            stage = out.stage if out.stage != "-" else stage
+            self.note({"job": job, "run": run, **asdict(out)})
+            if out.unclear:
+                self._keep(out)
+            said = f" ({out.detail})" if out.detail else ""
+            if out.kind:
+                self.say(
+                    f"fault {self.counts.total()}: {out.kind}{said} after {out.seconds:.1f} s in "
+                    f"{out.stage}, {'UNCLEAR, ' * bool(out.unclear)}all gone in {out.end:.1f} s"
+                )
+            if out.finished:
+                break
+            self._mend(project, out)
+        self._compare(project, job, run)
+
+    def _next(self, stage: str, chance: random.Random) -> str:
+        """The kind that came least, of those that can come now."""
+        counts = self.counts
+        kinds = [kind for kind in self.kinds if possible(kind, stage, self.machine)]
+        return min(kinds, key=lambda kind: counts[kind] + chance.uniform(0, 3))
+
+    def _mend(self, project: Project, out: Outcome) -> None:
+        code, output = project.call("python", "-m", "auxseg", "mend")
+        if code not in (0, 1) or "Traceback" in output or "error" in output:
+            out.unclear = f"auxseg mend:\n{output}"
+            self.note({"mend": output})
+            self._keep(out)
+
+    def _keep(self, out: Outcome) -> None:
+        folder = self.folder / "unclear"
+        folder.mkdir(exist_ok=True)
+        number = len(list(folder.iterdir()))
+        (folder / f"{number:03d}-{out.kind}.log").write_text(f"{out.detail}\n{out.unclear}")
+
+    def _compare(self, project: Project, job: int, run: int) -> None:
+        """Finish a run undisturbed; note what differs from a run that nothing disturbed."""
+        project.call("python", "-m", "auxseg", "mend")
+        finish(project)
+        # Outputs that no stage had to read again may be damaged; the remedy is the same.
+        if project.call("python", "-m", "auxseg", "mend")[0] == 0:
+            finish(project)
+        expected = Project(self.folder / "calm" / "project", {}).files(*MADE)
+        found = project.files(*MADE)
+        names = sorted(expected.keys() | found.keys())
+        different = [name for name in names if expected.get(name) != found.get(name)]
+        begun = units(project.environment)
+        self.note({"job": job, "run": run, "different": different, "units": begun})
+        self.say(f"run {job}.{run} is finished, {len(different)} of {len(names)} files differ")
+        if different:
+            shutil.copytree(project.folder, self.folder / f"different-{job}-{run}", symlinks=True)
+
+    def report(self) -> dict[str, Any]:
+        """All in numbers."""
+        whole = Counter(self.calm["units"])
+        runs = [event for event in self.events if "different" in event]
+        begun: Counter[str] = sum((Counter(run["units"]) for run in runs), Counter())
+        outcomes = [event for event in self.events if event.get("kind")]
+        needed = whole.total() * len(runs)
+        return {
+            "commit": self.calm["commit"],
+            "python": platform.python_version(),
+            "versions": {name: version(name) for name in ("dvc", "torch", "numpy", "pillow")},
+            "faults": self.counts.total(),
+            "kinds": {kind: self.counts[kind] for kind in KINDS},
+            "left_out": dict(self.machine.missing),
+            "failed_calls": sum(
+                event["detail"].count("posix/") for event in outcomes if event["kind"] in ERRORS
+            ),
+            "stages": dict(Counter(event["stage"] for event in outcomes).most_common()),
+            "runs_to_the_end": len(runs),
+            "runs_that_differ": sum(bool(run["different"]) for run in runs),
+            "unclear_ends": sum(bool(event["unclear"]) for event in outcomes),
+            "slowest_end_seconds": round(max((e["end"] for e in outcomes), default=0.0), 1),
+            "steps_and_images": {
+                "needed": needed,
+                "begun": begun.total(),
+                "twice": round(begun.total() / needed - 1, 4) if needed else 0.0,
+            },
+        }
+
+
+def git(*arguments: str) -> str:
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()
 
 
 def main(
-    kills: Annotated[int, typer.Option(min=1, help="How often to kill, all runs together.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the moments and kinds of the kills.")] = 0,
+    faults: Annotated[int, typer.Option(min=1, help="How many, all runs together.")] = 100,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs side by side, one core each.")] = 2,
+    kind: Annotated[list[str] | None, typer.Option(help="Only these kinds.")] = None,
+    folder: Annotated[Path, typer.Option(help="Kept until the end.")] = Path(".torture"),
 ) -> None:
-    """Kill at random moments, finish, compare; repeat until there were enough kills."""
-    start = time.monotonic()
-
-    def say(line: str) -> None:
-        print(f"{time.monotonic() - start:6.0f} s  {line}", flush=True)
-
-    with tempfile.TemporaryDirectory(prefix="torture-") as name:
-        report = killed_until_enough(Path(name), kills, random.Random(seed), say)
-    report.seconds = time.monotonic() - start
-    print("\n".join(report.lines()))
-    assert report.twice < MOST_TWICE
-
-
-def killed_until_enough(
-    folder: Path, kills: int, chance: random.Random, say: Callable[[str], None]
-) -> Report:
-    """Torture one clone after the other, each until it is finished."""
-    environment = new_environment(folder) | PROCESSES
-    (folder / "base").mkdir()
-    base = new_project(folder / "base", environment)
-    base.set_params(WORK)
-    base.commit()
-    calm = counting_copy(base, folder / "calm")
-    start = time.monotonic()
-    stages = len(stages_run(finish(calm)))
-    seconds = time.monotonic() - start
-    whole = Undisturbed(calm.files(*LOCKS), units(calm.environment))
-    steps = sum(count for unit, count in whole.units.items() if unit.endswith(" step"))
-    images = whole.units.total() - steps
-    say(f"undisturbed: {stages} stages in {seconds:.0f} s, {steps} steps, {images} images")
-    report = Report()
-    while report.kills < kills:
-        torture(
-            tortured := counting_copy(base, folder / f"run-{report.finished + 1}"),
-            kills=kills - report.kills,
-            longest=seconds / PARTS,
-            chance=chance,
-            report=report,
-            say=say,
-        )
-        report.compare(tortured, whole)
-        say(f"run {report.finished} is finished, its locks are those of the undisturbed run")
-    return report
+    """Disturb, finish, compare; repeat until there were enough faults."""
+    folder = folder.absolute()
+    with this_machine(folder) as machine:
+        for name, needs in machine.missing.items():
+            print(f"left out: {name}: {needs}")
+        torture = Torture(folder, kind or machine.kinds, machine)
+        with ThreadPoolExecutor(jobs) as pool:
+            for done in [pool.submit(torture.work, job, faults) for job in range(jobs)]:
+                done.result()
+    report = torture.report()
+    print(json.dumps(report, indent=2))
+    if not kind:
+        write_json(ROOT / LOG, report)
+    assert not report["runs_that_differ"] and not report["unclear_ends"]
+    assert report["steps_and_images"]["twice"] < MOST_TWICE
 
 
 if __name__ == "__main__":

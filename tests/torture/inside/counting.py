@@ -1,23 +1,21 @@
 """Count the work of a tortured project: one line for every unit that is begun.
 
-Python imports this module at its start if this folder is on PYTHONPATH; with TORTURE_UNITS set,
-the stages then write `<DVC stage> <unit>` to that file. Counted are training steps and the images
-of all stages that keep finished images: those whose work is resumable. Whatever is begun counts,
-also what a kill made worthless; the code under test knows nothing of it.
+With TORTURE_UNITS set, the stages write `<DVC stage> <unit>` to that file. Counted are training
+steps and the images of all stages that keep finished images: those whose work is resumable.
+Whatever is begun counts, also what a kill made worthless.
 
 While there is a file <TORTURE_UNITS>.hold with a unit and a number, as in `classifier step 80`,
 that unit waits right after it was begun so many times: there a test can send signals.
 """
 
-import importlib.abc
-import importlib.machinery
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 UNITS = os.environ.get("TORTURE_UNITS")
+# Seconds of work from which processes are started, without and with a network.
+WORTH = map(float, os.environ.get("TORTURE_WORTH", "1 10").split())
 
 
 def begun(unit):
@@ -64,7 +62,7 @@ def count_steps(progress):
 
 def count_images(work):
     # The short work of the demo is worth processes here: there is more to kill.
-    work.TRIAL, work.WORTH_PROCESSES, work.WORTH_NETWORKS = 0.1, 1.0, 10.0
+    work.TRIAL, work.WORTH_PROCESSES, work.WORTH_NETWORKS = 0.1, *WORTH
     compute = work.compute
     work.compute = lambda images, job: compute(images, replace(job, task=Counted(job.task)))
 
@@ -80,29 +78,12 @@ def count_imported(saliency):
     saliency.import_maps = counting
 
 
-CHANGES = {
-    "auxseg.system.progress": count_steps,
-    "auxseg.work.processes": count_images,
-    "auxseg.saliency.imported": count_imported,
-}
-
-
-class Finder(importlib.abc.MetaPathFinder):
-    """Changes a module right after it was executed, before anyone can import names from it."""
-
-    def find_spec(self, name, path, target=None):
-        if name not in CHANGES:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        execute = spec.loader.exec_module
-
-        def execute_and_change(module):
-            execute(module)
-            CHANGES[name](module)
-
-        spec.loader.exec_module = execute_and_change
-        return spec
-
-
-if UNITS:
-    sys.meta_path.insert(0, Finder())
+def changes():
+    """Returns what to change in which modules."""
+    if not UNITS:
+        return {}
+    return {
+        "auxseg.system.progress": [count_steps],
+        "auxseg.work.processes": [count_images],
+        "auxseg.saliency.imported": [count_imported],
+    }

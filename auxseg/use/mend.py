@@ -1,0 +1,118 @@
+"""Removal of what a fault of the machine damaged, so that `dvc repro` makes or copies it again."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from dvc.dvcfile import Lockfile
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.output import Output
+from dvc.repo import Repo
+
+from auxseg.data.files import verify
+
+IN_USE = Path(".dvc/tmp/rwlock")  # DVC's list of the files that its processes read and write
+LISTING = ".dir"  # ends the name of DVC's copy of a folder, which lists those of its files
+
+
+def mend() -> bool:
+    """Remove damaged files of the DVC project in this folder, and print what was removed.
+
+    - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
+    - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
+    - Outputs of stages that are not as they were written, by their own checksums, or, a single
+      file, by DVC's.
+    - DVC's copies of these outputs, by the checksums that are their names.
+
+    Returns:
+        Whether anything was damaged.
+
+    Raises:
+        ValueError: If this folder is no DVC project.
+        BlockingIOError: If DVC is at work in it.
+    """
+    damaged = False
+    for path in _damaged():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        print(f"removed {place}: damaged", file=sys.stderr)
+        damaged = True
+    return damaged
+
+
+def _damaged() -> Iterator[Path]:
+    """Yield what is damaged; each is gone when the next one is looked for."""
+    if _cut_off(IN_USE):
+        yield IN_USE
+    try:
+        repo = Repo(str(Path.cwd()))
+    except NotDvcRepoError:
+        raise ValueError(f"{Path.cwd()}: no DVC project; run this where dvc.yaml is") from None
+    for path in sorted(Path().glob("**/dvc.lock")):
+        try:
+            Lockfile(repo, str(path)).load()
+        except (DvcException, UnicodeDecodeError):
+            yield path
+    with repo:
+        for out in repo.index.outs:
+            if out.protocol == "local" and out.hash_info:
+                if out.use_cache:
+                    yield from _damaged_copies(repo, out.hash_info.value)
+                if _is_damaged(out):
+                    yield Path(out.fs_path)
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether DVC's list of files in use is there, but no list.
+
+    Raises:
+        BlockingIOError: If one of the processes in it lives.
+    """
+    try:
+        used = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    for entry in used.values():
+        for user in (entry.get("write", {}), *entry.get("read", [])):
+            if user and psutil.pid_exists(user["pid"]):
+                raise BlockingIOError(
+                    f"DVC is at work here (process {user['pid']}): wait for its end, or stop it"
+                )
+    return False
+
+
+def _is_damaged(out: Output) -> bool:
+    path = Path(out.fs_path)
+    if path.is_file():
+        return bool(_md5(path) != out.hash_info.value)
+    try:
+        verify(path)
+    except ValueError:
+        return True
+    return False
+
+
+def _damaged_copies(repo: Repo, name: str) -> Iterator[Path]:
+    """Yield the damaged ones among DVC's copies of an output."""
+    copy = Path(repo.cache.local.oid_to_path(name))
+    if not copy.exists():  # never finished here, or not fetched
+        return
+    if _md5(copy) != name.removesuffix(LISTING):
+        yield copy
+    elif name.endswith(LISTING):
+        for entry in json.loads(copy.read_bytes()):
+            yield from _damaged_copies(repo, entry["md5"])
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

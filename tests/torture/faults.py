@@ -1,0 +1,300 @@
+"""All kinds of faults, and one attempt of `dvc repro` under one of them."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from project import Project
+from torture import damage
+from torture.attempt import FEW_SECONDS, POLL, SHELLS, Attempt
+
+PRELOAD = ("/usr/lib/fiu/fiu_posix_preload.so", "/usr/lib/libfiu.so.0")
+FAKETIME = f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1"
+OTHER_DISK = Path("/dev/shm")
+MARKS = re.MULTILINE | re.IGNORECASE
+
+ERRORS = ("EIO", "ENOSPC", "EINTR", "short")
+DAMAGES: dict[str, damage.Damage] = {
+    "bit of an artifact": damage.flip_in_artifact,
+    "bit of unfinished work": damage.flip_in_scratch,
+    "bit of the only copy": damage.flip_in_cache,
+    "half of the only copy": damage.half_in_cache,
+    "empty rwlock": damage.empty_list_of_files,
+    "cut dvc.lock": damage.cut_lock,
+}
+TRAININGS = ("classifier", "train")
+BY_IMAGES = ("cam", "predict", "refine", "pseudo_labels", "doubt", "compute_saliency")
+CRF = ("crf", "update_saliency")
+# What to kill, and the stages in which it exists.
+KILLS: dict[str, tuple[str, ...] | None] = {
+    "kill group": None,
+    "kill dvc": None,
+    "kill stage": None,
+    "kill worker": BY_IMAGES,
+    "kill CRF process": CRF,
+    "kill loader": TRAININGS,
+    "kill Ray process": BY_IMAGES,
+}
+OTHERS = (
+    *("memory limit", "descriptor limit", "read-only scratch", "scratch on another disk"),
+    *("clock jumps", "two at once"),
+)
+KINDS = (*KILLS, *ERRORS, *OTHERS, *DAMAGES)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Kinds of faults that this machine cannot have, with what they need; a read-only folder."""
+
+    missing: Mapping[str, str]
+    read_only: Path
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of faults that it can have."""
+        return [kind for kind in KINDS if kind not in self.missing]
+
+
+@contextmanager
+def this_machine(folder: Path) -> Iterator[Machine]:
+    """Find out what can be had here; ``folder`` holds the read-only folder for as long."""
+    missing = {}
+    if not all(Path(library).exists() for library in PRELOAD):
+        missing |= dict.fromkeys(ERRORS, "needs libfiu: apt install fiu-utils")
+    if not Path(FAKETIME).exists():
+        missing["clock jumps"] = "needs libfaketime: apt install faketime"
+    if find_spec("ray") is None:
+        missing["kill Ray process"] = "needs Ray: .venv/bin/pip install 'ray[train]'"
+    read_only = folder / "read-only"
+    read_only.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(read_only)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        missing["read-only scratch"] = "needs the right to mount a file system"
+    try:
+        yield Machine(missing, read_only)
+    finally:
+        subprocess.run(["umount", str(read_only)], capture_output=True)
+
+
+@dataclass
+class Outcome:
+    """What happened in one attempt.
+
+    Attributes:
+        kind: The fault that really came; empty if none did.
+        stage: The stage that DVC began last, `-` before the first one.
+        detail: What was damaged, or how many calls failed.
+        finished: Whether DVC came to its end.
+        seconds: From the start to the fault, or to the end.
+        end: Seconds from the fault until no process was left.
+        unclear: The output, if it is not one clear line.
+    """
+
+    kind: str
+    stage: str = "-"
+    detail: str = ""
+    finished: bool = False
+    seconds: float = 0.0
+    end: float = 0.0
+    unclear: str = ""
+
+
+@dataclass
+class Plan:
+    """How an attempt goes under a fault."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    kill: str = ""  # the kind, if a process is killed
+    meanwhile: Callable[[Project], str] | None = (
+        None  # at the chosen moment; returns what is unclear
+    )
+    detail: str = ""
+
+
+def possible(kind: str, stage: str, machine: Machine) -> bool:
+    """Whether a fault of this kind can come in an attempt that begins with ``stage``."""
+    where = KILLS.get(kind)
+    return kind not in machine.missing and (where is None or stage.split("@")[0] in where)
+
+
+def attempt(
+    project: Project,
+    *targets: str,
+    kind: str,
+    longest: float,
+    chance: random.Random,
+    machine: Machine,
+) -> Outcome:
+    """One `dvc repro` under a fault after 0 to ``longest`` seconds; then the whole group is killed.
+
+    AssertionError if a process outlives it by 10 s.
+    """
+    plan = _plan(project, kind, chance, machine)
+    if plan is None:
+        return Outcome("")
+    errors = Path(f"{project.environment['TORTURE_UNITS']}.errors")
+    errors.unlink(missing_ok=True)
+    moment = chance.uniform(0, longest)
+    start = time.monotonic()
+    with Attempt(
+        project, *targets, environment=plan.environment, shell=chance.choice(SHELLS)
+    ) as run:
+        out = Outcome(kind, detail=plan.detail)
+        ended = run.wait_for(moment)
+        if not ended and plan.meanwhile is not None:
+            out.unclear = plan.meanwhile(project)
+        if not ended and plan.kill:
+            out.kind, ended = _kill(run, plan.kill, chance)
+        elif not ended:
+            ended = run.wait_for(longest - moment)
+        out.seconds = time.monotonic() - start
+        out.stage = run.stage_name
+        if out.kind in ("kill worker", "kill CRF process", "kill loader", "kill Ray process"):
+            # The stage says so, or goes on without it.
+            ended = ended or run.wait_for(FEW_SECONDS)
+        if not ended:
+            run.kill("group")
+        out.end = run.seconds_to_end()
+        output = run.output
+        out.finished = run.dvc.returncode == 0
+        if ended and not out.finished and run.dvc.returncode > 0 and not _clear(output):
+            out.unclear = output
+        happened = errors.read_text().splitlines() if errors.exists() else []
+    if kind in ERRORS:
+        out.detail = ", ".join(happened[:5])
+        if not happened:
+            out.kind = ""
+    elif kind in ("memory limit", "descriptor limit", "read-only scratch"):
+        if not ended or out.finished:  # it was never reached
+            out.kind = ""
+    elif plan.kill and out.finished:
+        out.kind = ""
+    if out.end >= FEW_SECONDS:
+        out.unclear = f"a process was left for {out.end:.1f} s\n{output}"
+    return out
+
+
+def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) -> Plan | None:
+    if kind in KILLS:
+        environment = {}
+        if kind in ("kill worker", "kill CRF process"):
+            environment = {"AUXSEG_PROCESSES": "2", "TORTURE_WORTH": "0 0"}
+        elif kind == "kill loader":
+            environment = {"AUXSEG_LOADERS": "1"}
+        elif kind == "kill Ray process":
+            environment = {"AUXSEG_WORKERS": "2"}
+        return Plan(environment, kill=kind)
+    if kind in ERRORS:
+        fault = {"kind": kind, "chance": chance.choice([1 / 2000, 1 / 300]), "dvc": True}
+        return Plan(_inside(fault, chance) | {"LD_PRELOAD": ":".join(PRELOAD)})
+    if kind == "memory limit":
+        fault = {"kind": "memory", "room": int(2 ** chance.uniform(16, 27))}
+        return Plan(_inside(fault, chance))
+    if kind == "descriptor limit":
+        fault = {"kind": "descriptors", "room": chance.randrange(12), "dvc": chance.random() < 0.5}
+        return Plan(_inside(fault, chance))
+    if kind == "read-only scratch":
+        return Plan({"AUXSEG_SCRATCH": str(machine.read_only)})
+    if kind == "scratch on another disk":
+        _move_scratch(project)
+        return Plan()
+    if kind == "clock jumps":
+        return _clock(project, chance)
+    if kind == "two at once":
+        return Plan(meanwhile=_second)
+    detail = DAMAGES[kind](project, chance)
+    return None if detail is None else Plan(detail=detail)
+
+
+def _inside(fault: dict[str, object], chance: random.Random) -> dict[str, str]:
+    return {"TORTURE_FAULT": json.dumps(fault | {"seed": chance.randrange(10**9)})}
+
+
+def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
+    """Kill, if need be once there is something to kill; returns what was hit, or whether it ended.
+
+    If nothing of the kind comes, the whole group is killed.
+    """
+    found: dict[str, Callable[[], list[psutil.Process]]] = {
+        "kill worker": run.pool,
+        "kill CRF process": run.pool,
+        "kill loader": run.loaders,
+        "kill Ray process": run.ray,
+    }
+    if kind not in found:
+        return f"kill {run.kill(kind.removeprefix('kill '))}", False
+    end = time.monotonic() + FEW_SECONDS
+    while not (there := found[kind]()) and time.monotonic() < end:
+        if run.wait_for(POLL):
+            return kind, True
+    if not there:
+        return f"kill {run.kill('group')}", False
+    time.sleep(chance.uniform(0, 2))
+    if there := found[kind]():
+        try:
+            chance.choice(there).kill()
+        except psutil.Error:
+            return f"kill {run.kill('group')}", False
+        return kind, False
+    return f"kill {run.kill('group')}", False
+
+
+def _clear(output: str) -> bool:
+    """Whether a failed attempt says why in a line, and nothing that only a programmer reads."""
+    said = re.search(r"^(error: |'\S+dvc\.lock' (is invalid|validation failed))", output, MARKS)
+    return said is not None and "Traceback (most recent call last)" not in output
+
+
+def _move_scratch(project: Project) -> None:
+    """From the disk of the project to another one, or back."""
+    here = Path(project.environment["AUXSEG_SCRATCH"])
+    there = OTHER_DISK / f"auxseg-{here.parent.parent.name}-{here.parent.name}"
+    if here.is_symlink():
+        here.unlink()
+        shutil.move(there, here)
+    else:
+        here.mkdir(exist_ok=True)
+        shutil.rmtree(there, ignore_errors=True)
+        shutil.move(here, there)
+        here.symlink_to(there)
+
+
+def _clock(project: Project, chance: random.Random) -> Plan:
+    """Days before or after the truth, and once more at the chosen moment."""
+    stamp = project.folder.with_name("clock")
+
+    def jump(_: Project) -> str:
+        partial = stamp.with_name("clock.new")
+        partial.write_text(f"{chance.randint(-400, 400):+d}d")
+        partial.replace(stamp)
+        return ""
+
+    jump(project)
+    environment = {
+        "LD_PRELOAD": FAKETIME,
+        "FAKETIME_TIMESTAMP_FILE": str(stamp),
+        "FAKETIME_CACHE_DURATION": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    return Plan(environment, meanwhile=jump, detail=stamp.read_text())
+
+
+def _second(project: Project) -> str:
+    """Begin a second run beside the first one, and kill both if they go on.
+
+    Returns the output of the second one if it ended without a clear line.
+    """
+    with Attempt(project) as second:
+        second.wait_for(FEW_SECONDS)
+        return "" if (second.dvc.poll() or 0) <= 0 or _clear(second.output) else second.output

@@ -1,0 +1,125 @@
+"""Let calls of a tortured project fail, as TORTURE_FAULT says: a JSON object with a `kind`.
+
+- An error number or `short`, with `chance` and `seed`: calls that read or write files fail with
+  that error, or read and write less than they were asked to, each call with that chance. libfiu
+  does it; without its library in LD_PRELOAD nothing happens. Each injected error is a line in
+  <TORTURE_UNITS>.errors.
+- `memory` and `descriptors`, with `room`: so much more may be allocated or opened.
+
+DVC and the stages are hit from the moment at which they begin to work, and not while Python
+imports a module: a library that cannot be read is not theirs to survive.
+"""
+
+import atexit
+import ctypes
+import errno
+import importlib._bootstrap
+import json
+import os
+import random
+import resource
+from functools import wraps
+from pathlib import Path
+
+FAULT = json.loads(os.environ.get("TORTURE_FAULT", "null"))
+CALLS = {
+    "EIO": (
+        *("oc/open", "oc/close", "rw/read", "rw/pread", "rw/write", "rw/pwrite", "rw/ftruncate"),
+        *("dir/opendir", "dir/rename", "dir/unlink", "sync/fsync", "sync/fdatasync"),
+    ),
+    "ENOSPC": ("oc/open", "rw/write", "rw/pwrite", "rw/ftruncate", "dir/rename", "sync/fsync"),
+    "EINTR": ("oc/open", "oc/close", "rw/read", "rw/pread", "rw/write", "rw/pwrite"),
+    "short": ("rw/read/reduce", "rw/pread/reduce", "rw/write/reduce", "rw/pwrite/reduce"),
+}
+Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.POINTER(ctypes.c_int),
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_uint),
+)
+importing = 0
+
+
+def spare_imports():
+    """Notes while a module is imported."""
+    find_and_load = importlib._bootstrap._find_and_load
+
+    def noted(name, import_):
+        global importing
+        importing += 1
+        try:
+            return find_and_load(name, import_)
+        finally:
+            importing -= 1
+
+    importlib._bootstrap._find_and_load = noted
+
+
+class Errors:
+    """Has libfiu ask this process at every call."""
+
+    def __init__(self):
+        self.chance = random.Random(f"{FAULT['seed']} {os.environ.get('DVC_STAGE')}")
+        self.number = 0 if FAULT["kind"] == "short" else getattr(errno, FAULT["kind"])
+        self.log = Path(f"{os.environ['TORTURE_UNITS']}.errors")
+        self.callback = Callback(self.decide)  # kept: C holds no reference
+        self.names = [f"posix/io/{call}".encode() for call in CALLS[FAULT["kind"]]]
+        self.fiu = ctypes.CDLL("libfiu.so.0")
+        for name in self.names:
+            self.fiu.fiu_enable_external(name, 1, None, 0, self.callback)
+        atexit.register(self.end)
+
+    def decide(self, name, number, info, flags):
+        if importing or self.chance.random() >= FAULT["chance"]:
+            return 0
+        info[0] = self.number
+        # libfiu lets nothing fail that is called from here.
+        with self.log.open("a") as log:
+            log.write(f"{os.environ.get('DVC_STAGE', 'dvc')} {name.decode()} {FAULT['kind']}\n")
+        return 1
+
+    def end(self):
+        for name in self.names:
+            self.fiu.fiu_disable(name)
+
+
+def begin():
+    """Let calls of this process fail from now on."""
+    if FAULT["kind"] == "memory":
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        lower(resource.RLIMIT_AS, pages * resource.getpagesize() + FAULT["room"])
+    elif FAULT["kind"] == "descriptors":
+        lower(resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) + FAULT["room"])
+    elif "fiu_posix_preload" in os.environ.get("LD_PRELOAD", ""):
+        Errors()
+
+
+def lower(limit, value):
+    resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+
+
+def before(owner, name):
+    """Begins when the function ``name`` of ``owner`` is called."""
+    function = getattr(owner, name)
+
+    @wraps(function)  # found by its name in a new process
+    def beginning(*arguments, **options):
+        begin()
+        return function(*arguments, **options)
+
+    setattr(owner, name, beginning)
+
+
+def changes():
+    """Returns what to change in which modules."""
+    if FAULT is None:
+        return {}
+    spare_imports()
+    found = {
+        "auxseg.system.stage": [lambda module: before(module, "run")],
+        "auxseg.work.processes": [lambda module: before(module, "_start")],
+    }
+    if FAULT.get("dvc"):
+        found["dvc.commands.repro"] = [lambda module: before(module.CmdRepro, "run")]
+    return found
