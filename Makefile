@@ -1,5 +1,6 @@
 # `make repro` runs the pipeline, `make test` the checks; both set up everything they need.
 PYTHON ?= python3
+FAULTS ?= 100
 VENV := .venv
 READY := $(VENV)/.ready
 # The pipeline calls `python`, which must be the environment's; so does DVC in a queued experiment.
@@ -10,10 +11,9 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-repro: $(READY) ## run the pipeline of params.yaml (dvc repro)
-	@# A DVC that was killed while it wrote this file leaves it empty, and then refuses to start.
-	@find .dvc -path .dvc/tmp/rwlock -empty -delete
-	dvc repro
+repro: $(READY) ## run the pipeline of params.yaml (dvc repro); mend what a fault damaged
+	@# `auxseg mend` fails where nothing is damaged: then another attempt would end as this one did.
+	dvc repro || { auxseg mend && dvc repro; }
 
 status: $(READY) ## what is not up to date, of the rounds that params.yaml asks for
 	dvc status --with-deps evaluate
@@ -27,8 +27,8 @@ test: $(READY) ## lint, types and tests
 cluster: $(READY) ## the tests with all stages on three simulated hosts, which takes hours
 	pytest --cluster --timeout 3600
 
-torture: $(READY) ## kill the pipeline 100 times, compare what it ends with
-	PYTHONPATH=tests python -m torture.run --kills 100
+torture: $(READY) ## disturb the pipeline by FAULTS=100 faults, compare what it ends with
+	PYTHONPATH=tests python -m torture.run --faults $(FAULTS)
 
 ablation: $(READY) ## repeat the comparison of docs/results.md: 3 seeds, 3 kinds of affinity
 	python -m bench.ablation

@@ -55,7 +55,7 @@ def _damaged() -> Iterator[Path]:
         repo = Repo(str(Path.cwd()))
     except NotDvcRepoError:
         raise ValueError(f"{Path.cwd()}: no DVC project; run this where dvc.yaml is") from None
-    for path in sorted(Path().glob("**/dvc.lock")):
+    for path in (Path("dvc.lock"), *sorted(Path().glob("*/dvc.lock"))):
         try:
             Lockfile(repo, str(path)).load()
         except (DvcException, UnicodeDecodeError):

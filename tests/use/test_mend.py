@@ -1,0 +1,84 @@
+"""`auxseg mend` removes what is damaged, and `dvc repro` then brings it back."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from project import LOCKS, Project
+from torture import damage
+
+CHANCE = random.Random(0)
+
+
+def mend(project: Project) -> tuple[int, list[str]]:
+    """The exit code and the removed files of a copy that is free to be changed."""
+    code, output = project.call("python", "-m", "auxseg", "mend")
+    assert "Traceback" not in output
+    return code, output.splitlines()
+
+
+def test_a_sound_project_is_left_alone(finished: tuple[Project, str]) -> None:
+    project, _ = finished
+    before = project.files(*LOCKS, "data", ".dvc/cache")
+    assert mend(project) == (1, ["nothing is damaged"])
+    assert project.files(*LOCKS, "data", ".dvc/cache") == before
+
+
+def test_a_damaged_output_comes_from_the_cache_again(project: Project) -> None:
+    before = project.files("data")
+    for _ in range(3):
+        said = damage.flip_in_artifact(project, CHANCE)
+        assert said is not None
+        code, (line,) = mend(project)
+        assert code == 0
+        assert said.startswith(line.removeprefix("removed ").removesuffix(": damaged"))
+        assert project.repro() == []
+        assert project.files("data") == before
+
+
+@pytest.mark.parametrize("fault", [damage.flip_in_cache, damage.half_in_cache])
+def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(
+    fault: damage.Damage, project: Project
+) -> None:
+    before = project.files(*LOCKS, "data")
+    said = fault(project, CHANCE)
+    assert said is not None
+    output, copy = said.split(", ")[:2]
+    assert mend(project) == (0, [f"removed {copy}: damaged"])
+    assert len(project.repro()) == 1, output
+    assert project.files(*LOCKS, "data") == before
+
+
+def test_a_lock_that_dvc_cannot_read_is_removed_and_no_stage_runs_again(project: Project) -> None:
+    before = project.files(*LOCKS, "data")
+    lock = project.folder / "rounds/dvc.lock"
+    lock.write_bytes(lock.read_bytes()[:-30] + b": [")
+    assert project.call("dvc", "repro")[0] != 0
+    assert mend(project) == (0, ["removed rounds/dvc.lock: damaged"])
+    assert project.repro() == []
+    assert project.files(*LOCKS, "data") == before
+
+
+def test_nothing_is_touched_while_dvc_is_at_work(project: Project) -> None:
+    user = {"pid": os.getpid(), "cmd": "dvc repro"}
+    used = project.folder / ".dvc/tmp/rwlock"
+    used.write_text(json.dumps({"data/dataset": {"read": [user]}}))
+    damage.flip_in_artifact(project, CHANCE)
+    before = project.files("data", ".dvc/tmp/rwlock")
+    code, (line,) = mend(project)
+    assert code == 1
+    assert line == (
+        f"error: DVC is at work here (process {os.getpid()}): wait for its end, or stop it"
+    )
+    assert project.files("data", ".dvc/tmp/rwlock") == before
+
+
+def test_another_folder_is_refused(project: Project, tmp_path: Path) -> None:
+    elsewhere = Project(tmp_path, project.environment | {"PYTHONPATH": str(project.folder)})
+    assert mend(elsewhere) == (
+        1,
+        [f"error: {tmp_path}: no DVC project; run this where dvc.yaml is"],
+    )
