@@ -198,7 +198,9 @@ def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) 
             environment = {"AUXSEG_WORKERS": "2"}
         return Plan(environment, kill=kind)
     if kind in ERRORS:
-        fault = {"kind": kind, "chance": chance.choice([1 / 2000, 1 / 300]), "dvc": True}
+        # DVC reads and writes far more often than a stage.
+        dvc = chance.random() < 0.4
+        fault = {"kind": kind, "chance": 1 / 2000 if dvc else 1 / 50, "dvc": dvc}
         return Plan(_inside(fault, chance) | {"LD_PRELOAD": ":".join(PRELOAD)})
     if kind == "memory limit":
         fault = {"kind": "memory", "room": int(2 ** chance.uniform(16, 27))}
