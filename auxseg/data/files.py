@@ -1,8 +1,9 @@
 """Writing artifacts safely, and noticing damaged ones.
 
-Every artifact is written beside its final place and renamed into it, so whatever has its final
-name is complete. A folder also holds the checksums of its files, and ``read_file`` compares them:
-a damaged artifact is an error instead of a different result.
+Every artifact is written beside its final place, and renamed into it when the disk has it, so
+whatever has its final name is complete, even after a power loss. A folder also holds the checksums
+of its files, and ``read_file`` compares them: a damaged artifact is an error instead of a different
+result.
 """
 
 import errno
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auxseg.system.disk import sync, sync_all
 from auxseg.system.locks import lock
 
 NO_FILE = "none"  # name of data/none, which means "no file" where a parameter needs a path
@@ -40,33 +42,47 @@ def new_folder(path: Path, *, checksums: bool = True) -> Iterator[Path]:
     Raises:
         BlockingIOError: If another process is writing ``path``.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial, old = (path.with_name(f".{path.name}.{end}") for end in ("partial", "old"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with lock(path.with_name(f".{path.name}.lock"), str(path)):
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in (partial, old):
+            shutil.rmtree(left, ignore_errors=True)
         partial.mkdir()
         try:
             with _naming(path):
                 yield partial
                 if checksums:
                     _write_checksums(partial)
+                sync_all(partial)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        if path.exists():
-            shutil.rmtree(path)
+        if path.is_dir():
+            path.rename(old)  # removed below, because a removal can be left half done
         partial.rename(path)
+        sync(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Yield a file name beside ``path`` that becomes ``path`` if the block succeeds."""
+def new_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a file name beside ``path`` that becomes ``path`` if the block succeeds.
+
+    Args:
+        path: The final file, which is replaced if it exists.
+        durable: Whether to wait for the disk, which takes some milliseconds: without this, only a
+            checksum tells whether the file is complete after a power loss.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
         with _naming(path):
             yield partial
+            if durable:
+                sync(partial)
             partial.replace(path)
+            if durable:
+                sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
