@@ -13,7 +13,7 @@ from pathlib import Path
 from torture.disk import ROOT, Data, Disk, Files, Names, Node, Recording, Size, Step, Sync
 
 CALLS = (
-    "openat,close,lseek,write,pwrite64,ftruncate,mkdir,mkdirat,rename,renameat,renameat2,"
+    "chdir,openat,close,lseek,write,pwrite64,ftruncate,mkdir,mkdirat,rename,renameat,renameat2,"
     "link,linkat,unlink,unlinkat,rmdir,fsync,fdatasync,syncfs"
 )
 STATUS = Path("/proc/thread-self/status")
@@ -42,7 +42,9 @@ def recorded(root: Path) -> Iterator[list[Recording]]:
         for line in calls:
             reader.read(line)
     recording = Recording(Disk(reader.before), reader.steps)
-    assert recording.at(len(reader.steps)) == files(root)
+    seen, there = recording.at(len(reader.steps)), files(root)
+    differing = sorted(n for n in seen.keys() | there.keys() if seen.get(n) != there.get(n))
+    assert not differing, differing
     recordings.append(recording)
 
 
@@ -99,6 +101,8 @@ class _Reader:
         if call in ("mkdirat", "renameat", "renameat2", "unlinkat", "linkat"):
             words = self._joined(words)
         match call:
+            case "chdir":
+                self._here /= _path(words[0])
             case "openat":
                 self._openat(words, result)
             case "close":
