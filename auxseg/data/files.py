@@ -99,15 +99,28 @@ def read_file(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run `dvc repro`") from None
-    folder = next((p for p in path.parents if (p / CHECKSUMS).is_file()), None)
-    if folder is not None:
-        known = _read_checksums(folder / CHECKSUMS, (folder / CHECKSUMS).stat().st_mtime_ns)
-        if known.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
-            raise ValueError(
-                f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
-                f"remove {folder} and run `dvc repro`"
-            )
+    folder = _artifact(path)
+    if folder and _listed(folder).get(_name(path, folder)) != hashlib.sha256(data).hexdigest():
+        raise ValueError(
+            f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
+            f"remove {folder} and run `dvc repro`"
+        )
     return data
+
+
+def exists(path: Path) -> bool:
+    """Return whether a file belongs to an artifact: one that is lost does, too, if it is listed."""
+    folder = _artifact(path)
+    return _name(path, folder) in _listed(folder) if folder else path.exists()
+
+
+def find_files(folder: Path, suffix: str) -> list[Path]:
+    """Return the files anywhere below ``folder`` that ``exists`` and end in ``suffix``, sorted."""
+    artifact = _artifact(folder)
+    if artifact is None:
+        return sorted(folder.rglob(f"*{suffix}"))
+    paths = (artifact / name for name in _listed(artifact) if name.endswith(suffix))
+    return sorted(path for path in paths if path.is_relative_to(folder))
 
 
 def verify(folder: Path) -> None:
@@ -116,17 +129,34 @@ def verify(folder: Path) -> None:
     A folder without checksums, which no stage wrote, is not checked.
 
     Raises:
-        ValueError: If a file is missing or differs; the message names the first one.
+        ValueError: If a file is missing, differs or is not listed; the message names the first one.
     """
-    checksums = folder / CHECKSUMS
-    if checksums.is_file():
-        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns):
+    if (folder / CHECKSUMS).is_file():
+        there = {_name(path, folder) for path in folder.rglob("*") if path.is_file()} - {CHECKSUMS}
+        for name in sorted(there):
             read_file(folder / name)
+        if lost := sorted(_listed(folder).keys() - there):
+            raise ValueError(
+                f"{folder}/{lost[0]}: no such file, but {CHECKSUMS} lists it: "
+                f"remove {folder} and run `dvc repro`"
+            )
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV file of an artifact; columns of names, such as ``007`` or ``NA``, are ``text``."""
-    return pd.read_csv(io.BytesIO(read_file(path)), converters=dict.fromkeys(text, str))
+    data = read_file(path)
+    try:
+        return pd.read_csv(io.BytesIO(data), converters=dict.fromkeys(text, str))
+    except ValueError as error:
+        raise ValueError(f"{path}: cannot be read as a table: {error}") from None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of an artifact."""
+    try:
+        return json.loads(read_file(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: cannot be read as JSON: {error}") from None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -153,6 +183,21 @@ def _write_checksums(folder: Path) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
     (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
+
+
+def _artifact(path: Path) -> Path | None:
+    """Return the folder with checksums that ``path`` is or is in; None if there is none."""
+    return next((p for p in (path, *path.parents) if (p / CHECKSUMS).is_file()), None)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """Return the checksums of an artifact by the names of its files."""
+    path = folder / CHECKSUMS
+    return _read_checksums(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=16)

@@ -81,7 +81,9 @@ class Disk:
             self.nodes[change.node] = before[: change.size].ljust(change.size, b"\0")
         else:
             start, end = change.offset, change.offset + len(change.data)
-            self.nodes[change.node] = before[:start].ljust(start, b"\0") + change.data + before[end:]
+            self.nodes[change.node] = (
+                before[:start].ljust(start, b"\0") + change.data + before[end:]
+            )
 
     def files(self, node: Node = ROOT, prefix: str = "") -> Files:
         """The content of all files by their path; a folder has a path that ends in a slash."""

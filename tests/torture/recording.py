@@ -51,7 +51,9 @@ def recorded(root: Path) -> Iterator[list[Recording]]:
 def files(root: Path) -> Files:
     """The files below a folder as ``Disk.files`` has them."""
     return {
-        f"{path.relative_to(root)}{'/' * path.is_dir()}": b"" if path.is_dir() else path.read_bytes()
+        f"{path.relative_to(root)}{'/' * path.is_dir()}": b""
+        if path.is_dir()
+        else path.read_bytes()
         for path in root.rglob("*")
     }
 
