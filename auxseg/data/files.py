@@ -103,7 +103,8 @@ def read_file(path: Path) -> bytes:
     if folder and _listed(folder).get(_name(path, folder)) != hashlib.sha256(data).hexdigest():
         raise ValueError(
             f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
-            f"remove {folder} and run `dvc repro`"
+            f"remove {folder} and run `dvc repro` (if it comes back damaged: docs/resuming.md, "
+            "power loss)"
         )
     return data
 

@@ -10,6 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 PAGE = 4096  # bytes
@@ -40,7 +41,7 @@ class Data:
         """The same, one page after the other."""
         end = self.offset + len(self.data)
         edges = [self.offset, *range((self.offset // PAGE + 1) * PAGE, end, PAGE), end]
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             yield Data(self.node, first, self.data[first - self.offset : last - self.offset])
 
 

@@ -3,6 +3,8 @@
 Stages run in this process, one after the other, without DVC.
 """
 
+from auxseg.system.stage import run
+
 import json
 import os
 import random
@@ -10,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,22 +20,21 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
-from auxseg.data.files import read_file, read_table, verify
+from auxseg.data.files import CHECKSUMS, read_file, read_table, verify
 from auxseg.data.index import read_index
 from auxseg.data.maps import read_labels
 from auxseg.data.shards import Shards
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import stored_network
 from auxseg.scoring.curves import read_curves
-from auxseg.system.stage import run
-from auxseg.work.checkpoints import Checkpoints
-from auxseg.work.scratch import Scratch
+from auxseg.work.scratch import DIGEST_BYTES, Scratch
 from project import ROOT, TINY, Project, all_stages
 from torture.disk import Files, Recording, write
-from torture.recording import recorded
+from torture.recording import files, recorded
 
 MEMORY = Path("/dev/shm")  # where crash states are made faster than on a disk
 SCRATCH = "scratch"
+LAST = 12  # steps
 IDS = [f"demo_{number:05d}" for number in range(8)]
 
 
@@ -91,13 +92,19 @@ class Lost:
         left = {
             name: data
             for name, data in self.recording.after_power_loss(steps, chance).items()
-            if self._concerns(name)
+            if _within(name, [SCRATCH, *self.outs])
         }
         write(left, folder)
         return left
 
-    def _concerns(self, name: str) -> bool:
-        return f"{name}/".startswith((f"{SCRATCH}/", *(f"{out}/" for out in self.outs)))
+    def output(self, out: str) -> Files:
+        """The content of one output."""
+        return {name: data for name, data in self.files.items() if _within(name, [out])}
+
+    def moment(self, chance: random.Random) -> int:
+        """A number of steps: any, or one of the last, when the outputs get their names."""
+        count = len(self.recording.steps)
+        return chance.randrange(chance.choice((0, max(count - LAST, 0))), count + 1)
 
 
 def recordings(folder: Path) -> Iterator[Lost]:
@@ -156,7 +163,7 @@ def check(lost: Lost, left: Files, folder: Path) -> Counter[str]:
         scratch = Scratch(folder / name)
         for record in scratch.names("[0-9]*"):
             data = scratch.read(record)
-            assert data is None or data == lost.files[f"{name}/{record}"][32:]
+            assert data is None or data == lost.files[f"{name}/{record}"][DIGEST_BYTES:]
             seen["records lost" if data is None else "records kept"] += 1
     return seen
 
@@ -168,21 +175,16 @@ def _check_out(lost: Lost, out: str, folder: Path) -> str:
         return "absent"
     with suppress(ValueError):
         assert reader(path) == lost.values[out]
-    for name, data in lost.files.items():
-        if name.startswith(f"{out}/") and not name.endswith("/"):
+    for name, data in lost.output(out).items():
+        if not name.endswith(("/", CHECKSUMS)):
             with suppress(ValueError):
-                assert read_file(folder / name) == data or name.endswith("auxseg.sha256")
+                assert read_file(folder / name) == data
     try:
         verify(path)
     except ValueError:
         return "noticed"
-    assert _content(folder, [out]) == _content(lost.folder, [out])
+    assert _content(folder, [out]) == lost.output(out)
     return "whole"
-
-
-def whole(lost: Lost, left: Files) -> bool:
-    """Whether all outputs are left."""
-    return all(left.get(name) == data for name, data in _outputs(lost))
 
 
 def run_again(lost: Lost, left: Files) -> None:
@@ -190,8 +192,8 @@ def run_again(lost: Lost, left: Files) -> None:
     _remove(lost.folder, lost.outs)
     write(left, lost.folder)
     run_stage(lost.name, lost.folder)
-    found = _content(lost.folder, lost.outs)
-    assert found == dict(_outputs(lost))
+    for out in lost.outs:
+        assert _content(lost.folder, [out]) == lost.output(out)
 
 
 def lose_power(folder: Path, crash_states: int, chance: random.Random) -> Counter[str]:
@@ -207,9 +209,8 @@ def lose_power(folder: Path, crash_states: int, chance: random.Random) -> Counte
     losses = list(recordings(folder))
     for number in range(crash_states):
         lost = losses[number % len(losses)]
-        steps = chance.randrange(len(lost.recording.steps) + 1)
         with state_folder() as place:
-            left = lost.state(steps, chance, place)
+            left = lost.state(lost.moment(chance), chance, place)
             seen += check(lost, left, place)
         if chance.random() < 0.01:
             run_again(lost, left)
@@ -224,27 +225,14 @@ def state_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def checkpoint(folder: Path) -> int:
-    """The step of the newest checkpoint in a scratch folder that can be used, 0 if there is none."""
-    with redirect_stderr(StringIO()):
-        state = Checkpoints(Scratch(folder)).latest()
-    return 0 if state is None else int(state["step"])
+def _content(folder: Path, outs: Sequence[str]) -> Files:
+    """The files of outputs as ``Disk.files`` has them."""
+    found = files(folder)
+    return {name: data for name, data in found.items() if _within(name, outs)}
 
 
-def _outputs(lost: Lost) -> Iterator[tuple[str, bytes]]:
-    for name, data in lost.files.items():
-        if f"{name}/".startswith(tuple(f"{out}/" for out in lost.outs)):
-            yield name, data
-
-
-def _content(folder: Path, outs: tuple[str, ...] | list[str]) -> Files:
-    return {
-        f"{path.relative_to(folder)}{'/' * path.is_dir()}": path.read_bytes()
-        if path.is_file()
-        else b""
-        for out in outs
-        for path in [folder / out, *(folder / out).rglob("*")]
-    }
+def _within(name: str, paths: Sequence[str]) -> bool:
+    return f"{name}/".startswith(tuple(f"{path}/" for path in paths))
 
 
 def _remove(folder: Path, outs: tuple[str, ...]) -> None:
