@@ -67,7 +67,7 @@ Step = Change | Sync
 class Disk:
     """Folders and files at one moment."""
 
-    def __init__(self, nodes: Mapping[Node, dict[str, Node] | bytes]) -> None:
+    def __init__(self, nodes: Mapping[Node, dict[str, Node] | bytes | bytearray]) -> None:
         self.nodes = dict(nodes)
 
     def apply(self, change: Change) -> None:
@@ -77,20 +77,21 @@ class Disk:
             names = {**before, **change.names}
             self.nodes[change.node] = {k: node for k, node in names.items() if node is not None}
             return
-        assert isinstance(before, bytes)
+        # Changed in place, because a file may have thousands of pages.
+        content = before if isinstance(before, bytearray) else bytearray(before)
+        self.nodes[change.node] = content
+        end = change.size if isinstance(change, Size) else change.offset
+        content.extend(bytes(max(0, end - len(content))))
         if isinstance(change, Size):
-            self.nodes[change.node] = before[: change.size].ljust(change.size, b"\0")
+            del content[change.size :]
         else:
-            start, end = change.offset, change.offset + len(change.data)
-            self.nodes[change.node] = (
-                before[:start].ljust(start, b"\0") + change.data + before[end:]
-            )
+            content[change.offset : change.offset + len(change.data)] = change.data
 
     def files(self, node: Node = ROOT, prefix: str = "") -> Files:
         """The content of all files by their path; a folder has a path that ends in a slash."""
         content = self.nodes[node]
-        if isinstance(content, bytes):
-            return {prefix: content}
+        if not isinstance(content, dict):
+            return {prefix: bytes(content)}
         found = {prefix: b""} if prefix else {}
         for name, inner in content.items():
             below = self.nodes[inner]

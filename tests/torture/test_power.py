@@ -63,7 +63,7 @@ def test_what_is_written_without_waiting_for_the_disk_is_told_by_its_checksums(
     chance, seen = random.Random(0), Counter[str]()
     for lost in losses:
         fast = replace(lost, recording=lost.recording.without_syncs())
-        for _ in range(4 * STATES):
+        for _ in range(2 * STATES):
             with state_folder() as folder:
                 left = fast.state(len(fast.recording.steps), chance, folder)
                 if all(left.get(name) == lost.files[name] for name in lists(lost)):
@@ -101,9 +101,7 @@ def test_after_a_power_loss_a_stage_ends_with_the_same_bytes(losses: list[Lost])
 # Checkpoints, replaced folders and files
 
 
-def test_of_two_checkpoints_at_least_the_older_one_survives(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_two_checkpoints_at_least_the_older_one_survives(tmp_path: Path) -> None:
     def train() -> None:
         checkpoints = Checkpoints(Scratch(tmp_path))
         for step in range(1, 6):
@@ -118,7 +116,6 @@ def test_of_two_checkpoints_at_least_the_older_one_survives(
                 write(recording.after_power_loss(count, chance), folder)
                 state = Checkpoints(Scratch(folder)).latest()
             assert (0 if state is None else state["step"]) >= older
-    assert "damaged, not used" in capsys.readouterr().err
 
 
 def test_a_folder_that_replaces_another_one_leaves_either_as_a_whole(tmp_path: Path) -> None:
