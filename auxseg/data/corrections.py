@@ -5,19 +5,20 @@ from pathlib import Path
 import numpy as np
 
 from auxseg.data.arrays import Bytes
+from auxseg.data.files import exists, find_files
 from auxseg.data.maps import read_labels
 from auxseg.data.palette import IGNORE
 
 
 def corrected(folder: Path) -> frozenset[str]:
     """Return the ids of the corrected images, whose label maps are in ``folder``."""
-    return frozenset(path.stem for path in folder.glob("*.png"))
+    return frozenset(path.stem for path in find_files(folder, ".png"))
 
 
 def read_correction(folder: Path, id_: str) -> Bytes | None:
     """Read the corrected label map of an image: (H, W) uint8; None if there is none."""
     path = folder / f"{id_}.png"
-    return read_labels(path) if path.exists() else None
+    return read_labels(path) if exists(path) else None
 
 
 def correct_labels(labels: Bytes, correction: Bytes | None) -> Bytes:

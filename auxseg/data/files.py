@@ -1,8 +1,9 @@
 """Writing artifacts safely, and noticing damaged ones.
 
-Every artifact is written beside its final place and renamed into it, so whatever has its final
-name is complete. A folder also holds the checksums of its files, and ``read_file`` compares them:
-a damaged artifact is an error instead of a different result.
+Every artifact is written beside its final place, and renamed into it when the disk has it, so
+whatever has its final name is complete, even after a power loss. A folder also holds the checksums
+of its files, and ``read_file`` compares them: a damaged artifact is an error instead of a different
+result.
 """
 
 import errno
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from auxseg.system.disk import sync, sync_all
 from auxseg.system.locks import lock
 
 NO_FILE = "none"  # name of data/none, which means "no file" where a parameter needs a path
@@ -40,33 +42,47 @@ def new_folder(path: Path, *, checksums: bool = True) -> Iterator[Path]:
     Raises:
         BlockingIOError: If another process is writing ``path``.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial, old = (path.with_name(f".{path.name}.{end}") for end in ("partial", "old"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with lock(path.with_name(f".{path.name}.lock"), str(path)):
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in (partial, old):
+            shutil.rmtree(left, ignore_errors=True)
         partial.mkdir()
         try:
             with _naming(path):
                 yield partial
                 if checksums:
                     _write_checksums(partial)
+                sync_all(partial)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        if path.exists():
-            shutil.rmtree(path)
+        if path.is_dir():
+            path.rename(old)  # removed below, because a removal can be left half done
         partial.rename(path)
+        sync(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Yield a file name beside ``path`` that becomes ``path`` if the block succeeds."""
+def new_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a file name beside ``path`` that becomes ``path`` if the block succeeds.
+
+    Args:
+        path: The final file, which is replaced if it exists.
+        durable: Whether to wait for the disk, which takes some milliseconds: without this, only a
+            checksum tells whether the file is complete after a power loss.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
         with _naming(path):
             yield partial
+            if durable:
+                sync(partial)
             partial.replace(path)
+            if durable:
+                sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -83,15 +99,29 @@ def read_file(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run `dvc repro`") from None
-    folder = next((p for p in path.parents if (p / CHECKSUMS).is_file()), None)
-    if folder is not None:
-        known = _read_checksums(folder / CHECKSUMS, (folder / CHECKSUMS).stat().st_mtime_ns)
-        if known.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
-            raise ValueError(
-                f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
-                f"remove {folder} and run `dvc repro`"
-            )
+    folder = _artifact(path)
+    if folder and _listed(folder).get(_name(path, folder)) != hashlib.sha256(data).hexdigest():
+        raise ValueError(
+            f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
+            f"remove {folder} and run `dvc repro` (if it comes back damaged: docs/resuming.md, "
+            "power loss)"
+        )
     return data
+
+
+def exists(path: Path) -> bool:
+    """Return whether a file belongs to an artifact: one that is lost does, too, if it is listed."""
+    folder = _artifact(path)
+    return _name(path, folder) in _listed(folder) if folder else path.exists()
+
+
+def find_files(folder: Path, suffix: str) -> list[Path]:
+    """Return the files anywhere below ``folder`` that ``exists`` and end in ``suffix``, sorted."""
+    artifact = _artifact(folder)
+    if artifact is None:
+        return sorted(folder.rglob(f"*{suffix}"))
+    paths = (artifact / name for name in _listed(artifact) if name.endswith(suffix))
+    return sorted(path for path in paths if path.is_relative_to(folder))
 
 
 def verify(folder: Path) -> None:
@@ -100,17 +130,34 @@ def verify(folder: Path) -> None:
     A folder without checksums, which no stage wrote, is not checked.
 
     Raises:
-        ValueError: If a file is missing or differs; the message names the first one.
+        ValueError: If a file is missing, differs or is not listed; the message names the first one.
     """
-    checksums = folder / CHECKSUMS
-    if checksums.is_file():
-        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns):
+    if (folder / CHECKSUMS).is_file():
+        there = {_name(path, folder) for path in folder.rglob("*") if path.is_file()} - {CHECKSUMS}
+        for name in sorted(there):
             read_file(folder / name)
+        if lost := sorted(_listed(folder).keys() - there):
+            raise ValueError(
+                f"{folder}/{lost[0]}: no such file, but {CHECKSUMS} lists it: "
+                f"remove {folder} and run `dvc repro`"
+            )
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV file of an artifact; columns of names, such as ``007`` or ``NA``, are ``text``."""
-    return pd.read_csv(io.BytesIO(read_file(path)), converters=dict.fromkeys(text, str))
+    data = read_file(path)
+    try:
+        return pd.read_csv(io.BytesIO(data), converters=dict.fromkeys(text, str))
+    except ValueError as error:
+        raise ValueError(f"{path}: cannot be read as a table: {error}") from None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of an artifact."""
+    try:
+        return json.loads(read_file(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: cannot be read as JSON: {error}") from None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -137,6 +184,21 @@ def _write_checksums(folder: Path) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
     (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
+
+
+def _artifact(path: Path) -> Path | None:
+    """Return the folder with checksums that ``path`` is or is in; None if there is none."""
+    return next((p for p in (path, *path.parents) if (p / CHECKSUMS).is_file()), None)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """Return the checksums of an artifact by the names of its files."""
+    path = folder / CHECKSUMS
+    return _read_checksums(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=16)

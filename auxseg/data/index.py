@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from auxseg.data.arrays import Bytes, Floats
-from auxseg.data.files import read_file
+from auxseg.data.files import read_file, read_json
 from auxseg.data.mask_values import MaskRule
 from auxseg.data.photos import read_photo
 
@@ -132,7 +132,7 @@ def read_index(folder: Path, mask_values: MaskRule = "order") -> Index:
 
     ``mask_values`` is not in it: it concerns scores, and must not make a training stale.
     """
-    description = json.loads(read_file(folder / DESCRIPTION))
+    description = read_json(folder / DESCRIPTION)
     classes = tuple(description["classes"])
     number = {name: value for value, name in enumerate(classes)}
     # Ids such as `2011_000304` or `NA` must stay text.

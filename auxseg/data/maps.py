@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from auxseg.data.arrays import Bytes
-from auxseg.data.files import read_file
+from auxseg.data.files import exists, find_files, read_file
 from auxseg.data.palette import voc_palette
 
 
@@ -57,7 +57,7 @@ def read_grey(path: Path) -> Bytes:
 
 def has_saliency(folder: Path) -> bool:
     """Return whether a folder holds saliency maps; an empty one means a run without saliency."""
-    return any(folder.glob("*.png"))
+    return bool(find_files(folder, ".png"))
 
 
 def read_saliency(folder: Path, id_: str) -> Bytes | None:
@@ -70,7 +70,7 @@ def read_saliency(folder: Path, id_: str) -> Bytes | None:
         ValueError: If the folder holds maps, but none of this image.
     """
     path = folder / f"{id_}.png"
-    return read_grey(path) if path.exists() or has_saliency(folder) else None
+    return read_grey(path) if exists(path) or has_saliency(folder) else None
 
 
 def decode_map(data: bytes) -> Bytes:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.fx.experimental.optimization import fuse
 
-from auxseg.data.files import new_file, read_file
+from auxseg.data.files import read_file
 from auxseg.networks.network import Network
 from auxseg.system.runtime import device
 
@@ -43,8 +43,8 @@ def save_network(folder: Path, network: Network, names: Sequence[str] = ()) -> N
         "names": list(names),
         **asdict(network.config),
     }
-    with new_file(folder / FILE) as partial:
-        partial.write_bytes(save(state, {"network": json.dumps(description, sort_keys=True)}))
+    data = save(state, {"network": json.dumps(description, sort_keys=True)})
+    (folder / FILE).write_bytes(data)
 
 
 @dataclass(frozen=True)

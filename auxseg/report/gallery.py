@@ -9,7 +9,7 @@ import pandas as pd
 
 from auxseg.data.arrays import Bytes, Floats
 from auxseg.data.corrections import read_correction
-from auxseg.data.files import read_table
+from auxseg.data.files import exists, read_table
 from auxseg.data.index import Entry, Index
 from auxseg.data.maps import read_labels, read_saliency
 from auxseg.data.pixels import fractions, resize_grey, to_pixels
@@ -109,7 +109,7 @@ def _strongest(cam: Floats, entry: Entry) -> Floats:
 
 def _prediction(run: Run, entry: Entry) -> Iterator[Layer]:
     path = run.segmentation / f"{entry.id}.png"
-    if path.exists():
+    if exists(path):
         yield Layer("prediction", run.rounds, read_labels(path))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auxseg.data.files import read_file
+from auxseg.data.files import find_files, read_file
 
 METRICS = "plots/metrics"
 
@@ -21,7 +21,7 @@ def read_curves(model: Path, round_: int) -> pd.DataFrame:
     """
     root = model / "curves" / METRICS
     tables = []
-    for path in sorted(root.rglob("*.tsv")):
+    for path in find_files(root, ".tsv"):
         table = pd.read_csv(io.BytesIO(read_file(path)), sep="\t")
         name = path.relative_to(root).with_suffix("").as_posix()
         tables.append(

@@ -73,7 +73,7 @@ class Outputs:
         """
         if not self._may_be_replaced(path):
             raise ValueError(f"{path}: is there already, and was not written by `auxseg segment`")
-        with new_file(path) as partial:
+        with new_file(path, durable=False) as partial:
             yield partial
             line = self._line(path, partial)
             if line not in self._written:

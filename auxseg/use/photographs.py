@@ -15,6 +15,7 @@ from auxseg.datasets.problems import Report
 from auxseg.networks.stored import class_names, stored_network
 from auxseg.params import Params
 from auxseg.report.plots import overlay
+from auxseg.system.disk import sync_all
 from auxseg.system.progress import track
 from auxseg.system.runtime import device
 from auxseg.use.coco import Document, NewDataset, Results
@@ -88,6 +89,7 @@ def segment_photographs(
     if coco_json is not None:
         with outputs.new(coco_json) as partial:
             write_json(partial, document.content())
+    sync_all(out)
     for line in report.warnings():
         print(f"warning: {line}", file=sys.stderr)
     if found.problems:

@@ -1,9 +1,8 @@
 """The page about the run in this folder, with as many images as one likes."""
 
-import json
 from pathlib import Path
 
-from auxseg.data.files import read_file, read_table
+from auxseg.data.files import read_json, read_table
 from auxseg.data.index import read_index
 from auxseg.params import load_params
 from auxseg.report.gallery import Run
@@ -36,5 +35,5 @@ def write_report(out: Path, images: int | None) -> None:
         rounds / "0", rounds / str(params.train.stages), data / "segmentation", data / "corrections"
     )
     tables = {name: read_table(metrics / f"{name}.csv", text) for name, text in NAMES.items()}
-    evaluation = json.loads(read_file(metrics / "evaluation.json"))
+    evaluation = read_json(metrics / "evaluation.json")
     write_page(out, page_content(train, val, params, run, tables, evaluation))

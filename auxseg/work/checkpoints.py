@@ -48,7 +48,8 @@ class Checkpoints:
         start = time.monotonic()
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        self._scratch.write(f"step-{step:09d}", buffer.getvalue())
+        # On the disk before an older one is removed, or a power loss might leave none.
+        self._scratch.write(f"step-{step:09d}", buffer.getvalue(), durable=True)
         for name in self._scratch.names("step-*")[:-KEPT]:
             self._scratch.remove(name)
         end = time.monotonic()

@@ -45,9 +45,10 @@ class Scratch:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def write(self, name: str, data: bytes) -> None:
-        """Keep ``data`` as the record ``name``."""
-        with new_file(self.folder / name) as partial, partial.open("wb") as file:
+    def write(self, name: str, data: bytes, *, durable: bool = False) -> None:
+        """Keep ``data`` as the record ``name``; ``durable`` as for ``new_file``."""
+        new = new_file(self.folder / name, durable=durable)
+        with new as partial, partial.open("wb") as file:
             file.write(hashlib.sha256(data).digest())
             file.write(data)
 
@@ -101,11 +102,11 @@ def unfinished(*inputs: Path, params: object, threads: int = 1) -> Iterator[Scra
     name = f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     folder, lock = _lock_folder(scratch_root(), name)
     try:
-        with new_file(folder / ABOUT) as partial:
+        with new_file(folder / ABOUT, durable=False) as partial:
             partial.write_text(text + "\n", "utf-8")
         yield Scratch(folder)
-        with new_file(folder / FINISHED) as partial:
-            partial.write_text(str(Path.cwd()), "utf-8")
+        with new_file(folder / FINISHED, durable=False) as partial:
+            partial.write_bytes(os.fsencode(Path.cwd()))
         forget_finished(but=folder)
     finally:
         os.close(lock)
@@ -120,7 +121,7 @@ def forget_finished(but: Path | None = None) -> None:
     """
     for marker in scratch_root().glob(f"*/{FINISHED}"):
         with suppress(FileNotFoundError):  # another process may do the same
-            workspace = Path(marker.read_text("utf-8"))
+            workspace = Path(os.fsdecode(marker.read_bytes()))
             over = workspace == Path.cwd() or not workspace.exists()
             if over and marker.parent != but:
                 remove(marker.parent)

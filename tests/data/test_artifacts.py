@@ -13,8 +13,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from auxseg.data.arrays import Arrays
-from auxseg.data.files import CHECKSUMS, new_file, new_folder, write_json
-from auxseg.data.maps import read_grey, read_labels, write_labels
+from auxseg.data.corrections import corrected, read_correction
+from auxseg.data.files import CHECKSUMS, new_file, new_folder, verify, write_json
+from auxseg.data.maps import has_saliency, read_grey, read_labels, read_saliency, write_labels
 from auxseg.data.palette import voc_palette
 from auxseg.data.shards import SHARD_SIZE, Shards
 from helpers import write_arrays, write_grey
@@ -176,6 +177,33 @@ def test_a_failure_leaves_nothing_of_the_new_file_and_keeps_the_old(
         raise error
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# Lost files
+
+
+def test_a_file_that_is_lost_still_belongs_to_its_artifact(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "out") as folder:
+        for name in ("a.png", "b.png"):
+            write_labels(folder / name, np.zeros((2, 2), np.uint8))
+    out = tmp_path / "out"
+    (out / "a.png").unlink()
+    assert corrected(out) == {"a", "b"}
+    assert read_correction(out, "c") is None
+    for read in (read_correction, read_saliency):
+        with pytest.raises(ValueError, match=r"a\.png: no such file"):
+            read(out, "a")
+    (out / "b.png").unlink()
+    assert has_saliency(out)
+
+
+@pytest.mark.parametrize("list_", ["", "torn\n", "\0\0\0"])
+def test_a_damaged_list_of_checksums_is_noticed(list_: str, tmp_path: Path) -> None:
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("content")
+    (tmp_path / "out" / CHECKSUMS).write_text(list_)
+    with pytest.raises(ValueError, match=r"out/a: damaged"):
+        verify(tmp_path / "out")
 
 
 # JSON

@@ -74,9 +74,9 @@ class Desk:
         self._stopping = False
         self._error: Exception | None = None
 
-    def record(self, method: str, *arguments: Any) -> Any:
+    def record(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of the scratch folder."""
-        return getattr(self._scratch, method)(*arguments)
+        return getattr(self._scratch, method)(*arguments, **options)
 
     def done(self, step: int) -> bool:
         """Note that a step is done; return whether to stop after it."""
@@ -107,11 +107,11 @@ class _DeskScratch(Scratch):
         super().__init__(folder)
         self._desk = desk
 
-    def _call(self, method: str, *arguments: Any) -> Any:
-        return import_module("ray").get(self._desk.record.remote(method, *arguments))
+    def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
+        return import_module("ray").get(self._desk.record.remote(method, *arguments, **options))
 
-    def write(self, name: str, data: bytes) -> None:
-        self._call("write", name, data)
+    def write(self, name: str, data: bytes, *, durable: bool = False) -> None:
+        self._call("write", name, data, durable=durable)
 
     def read(self, name: str) -> bytes | None:
         data: bytes | None = self._call("read", name)
