@@ -1,17 +1,20 @@
 """Writing artifacts safely, and noticing damaged ones.
 
 Every artifact is written beside its final place and renamed into it, so whatever has its final
-name is complete. A folder also holds the checksums of its files, and ``read_file`` compares them:
-a damaged artifact is an error instead of a different result.
+name is complete. A folder also holds the checksums of its files and their format, and
+``read_file`` compares them: a damaged artifact, or one that another version wrote and that means
+something else, is an error instead of a different result.
 """
 
 import errno
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,12 @@ import pandas as pd
 from auxseg.system.locks import lock
 
 NO_FILE = "none"  # name of data/none, which means "no file" where a parameter needs a path
-CHECKSUMS = "auxseg.sha256"  # in the format of `sha256sum --check`
+CHECKSUMS = "auxseg.sha256"  # in the format of `sha256sum --check`, for which # begins a comment
+# Of the content of artifacts. To be raised when a file comes to mean something else: then older
+# artifacts are refused, except by readers that say that they still understand them.
+FORMAT = 2
+FIRST = 1  # of version 0.1.0, whose artifacts do not name it
+HEADER = "# auxseg artifact, format {}"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -71,13 +79,17 @@ def new_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, since: int = FORMAT) -> bytes:
     """Read a file of an artifact.
 
     A file in a folder without checksums, which no stage wrote, is not checked.
 
+    Args:
+        path: The file.
+        since: The oldest format in which such a file means the same.
+
     Raises:
-        ValueError: If the file is missing, or not as it was written.
+        ValueError: If the file is missing, not as it was written, or of another format.
     """
     try:
         data = path.read_bytes()
@@ -86,7 +98,13 @@ def read_file(path: Path) -> bytes:
     folder = next((p for p in path.parents if (p / CHECKSUMS).is_file()), None)
     if folder is not None:
         known = _read_checksums(folder / CHECKSUMS, (folder / CHECKSUMS).stat().st_mtime_ns)
-        if known.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
+        if not since <= known.format <= FORMAT:
+            reads = str(since) if since == FORMAT else f"{since} to {FORMAT}"
+            raise ValueError(
+                f"{folder}: written by another version of auxseg (format {known.format}; this one "
+                f"reads {reads}): remove it and run `dvc repro`, with --force if it comes back"
+            )
+        if known.of.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
             raise ValueError(
                 f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
                 f"remove {folder} and run `dvc repro`"
@@ -95,7 +113,7 @@ def read_file(path: Path) -> bytes:
 
 
 def verify(folder: Path) -> None:
-    """Compare all files of an artifact with its checksums.
+    """Compare all files of an artifact, whatever version wrote it, with its checksums.
 
     A folder without checksums, which no stage wrote, is not checked.
 
@@ -104,8 +122,8 @@ def verify(folder: Path) -> None:
     """
     checksums = folder / CHECKSUMS
     if checksums.is_file():
-        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns):
-            read_file(folder / name)
+        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns).of:
+            read_file(folder / name, since=FIRST)
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
@@ -131,7 +149,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _write_checksums(folder: Path) -> None:
-    lines = []
+    lines = [f"{HEADER.format(FORMAT)}\n"]
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -139,10 +157,22 @@ def _write_checksums(folder: Path) -> None:
     (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
 
 
+@dataclass(frozen=True)
+class _Checksums:
+    """The SHA-256 of the files of an artifact by name, and their format."""
+
+    of: Mapping[str, str]
+    format: int
+
+
 @lru_cache(maxsize=16)
-def _read_checksums(path: Path, _modified: int) -> dict[str, str]:
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+def _read_checksums(path: Path, _modified: int) -> _Checksums:
+    text = path.read_text("utf-8", errors="replace")
+    header = re.match(HEADER.format("([0-9]{1,9})\n"), text)
+    lines = (line.partition("  ") for line in text.splitlines() if not line.startswith("#"))
+    return _Checksums(
+        {name: digest for digest, _, name in lines}, int(header[1]) if header else FIRST
+    )
 
 
 def _rounded(value: Any) -> Any:
