@@ -14,7 +14,6 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -97,14 +96,9 @@ def read_file(path: Path, since: int = FORMAT) -> bytes:
         raise ValueError(f"{path}: no such file; run `dvc repro`") from None
     folder = next((p for p in path.parents if (p / CHECKSUMS).is_file()), None)
     if folder is not None:
+        _refuse_other_format(folder, since)
         known = _read_checksums(folder / CHECKSUMS, (folder / CHECKSUMS).stat().st_mtime_ns)
-        if not since <= known.format <= FORMAT:
-            reads = str(since) if since == FORMAT else f"{since} to {FORMAT}"
-            raise ValueError(
-                f"{folder}: written by another version of auxseg (format {known.format}; this one "
-                f"reads {reads}): remove it and run `dvc repro`, with --force if it comes back"
-            )
-        if known.of.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
+        if known.get(path.relative_to(folder).as_posix()) != hashlib.sha256(data).hexdigest():
             raise ValueError(
                 f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
                 f"remove {folder} and run `dvc repro`"
@@ -122,7 +116,7 @@ def verify(folder: Path) -> None:
     """
     checksums = folder / CHECKSUMS
     if checksums.is_file():
-        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns).of:
+        for name in _read_checksums(checksums, checksums.stat().st_mtime_ns):
             read_file(folder / name, since=FIRST)
 
 
@@ -157,22 +151,29 @@ def _write_checksums(folder: Path) -> None:
     (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
 
 
-@dataclass(frozen=True)
-class _Checksums:
-    """The SHA-256 of the files of an artifact by name, and their format."""
+@lru_cache(maxsize=16)
+def _read_checksums(path: Path, _modified: int) -> dict[str, str]:
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    pairs = (line.partition("  ") for line in lines if not line.startswith("#"))
+    return {name: digest for digest, _, name in pairs}
 
-    of: Mapping[str, str]
-    format: int
+
+def _refuse_other_format(folder: Path, since: int) -> None:
+    checksums = folder / CHECKSUMS
+    written = _read_format(checksums, checksums.stat().st_mtime_ns)
+    if not since <= written <= FORMAT:
+        reads = str(since) if since == FORMAT else f"{since} to {FORMAT}"
+        raise ValueError(
+            f"{folder}: written by another version of auxseg (format {written}; this one reads "
+            f"{reads}): remove it and run `dvc repro`, with --force if it comes back"
+        )
 
 
 @lru_cache(maxsize=16)
-def _read_checksums(path: Path, _modified: int) -> _Checksums:
-    text = path.read_text("utf-8", errors="replace")
-    header = re.match(HEADER.format("([0-9]{1,9})\n"), text)
-    lines = (line.partition("  ") for line in text.splitlines() if not line.startswith("#"))
-    return _Checksums(
-        {name: digest for digest, _, name in lines}, int(header[1]) if header else FIRST
-    )
+def _read_format(path: Path, _modified: int) -> int:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = re.fullmatch(HEADER.format("([0-9]{1,9})\n"), file.readline())
+    return int(header[1]) if header else FIRST
 
 
 def _rounded(value: Any) -> Any:
