@@ -172,8 +172,12 @@ def _refuse_other_format(folder: Path, since: int) -> None:
 @lru_cache(maxsize=16)
 def _read_format(path: Path, _modified: int) -> int:
     with path.open(encoding="utf-8", errors="replace") as file:
-        header = re.fullmatch(HEADER.format("([0-9]{1,9})\n"), file.readline())
-    return int(header[1]) if header else FIRST
+        line = file.readline()
+    if header := re.fullmatch(HEADER.format("([0-9]{1,9})\n"), line):
+        return int(header[1])
+    if re.match("[0-9a-f]{64}  |$", line):
+        return FIRST
+    raise ValueError(f"{path}: damaged: remove {path.parent} and run `dvc repro`")
 
 
 def _rounded(value: Any) -> Any:

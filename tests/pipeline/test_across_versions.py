@@ -129,6 +129,12 @@ def test_maps_of_a_later_version_are_refused(read: Callable[[Path], object], map
         read(maps / "a.png")
 
 
+def test_a_damaged_format_is_not_taken_for_an_old_one(maps: Path) -> None:
+    rewrite(maps, first_line="! auxseg artifact, format 2\n")
+    with pytest.raises(ValueError, match=r"auxseg\.sha256: damaged: remove .*maps and run"):
+        read_labels(maps / "a.png")
+
+
 def test_an_index_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with new_folder(tmp_path / "index") as folder:
         write_index(folder, Index("voc", Path("root"), ("cat",), (), 64))
