@@ -1,7 +1,10 @@
 """The benchmarks still fit the code, and leave nothing behind."""
 
 import shutil
+from importlib import import_module
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,6 +13,7 @@ from ruamel.yaml import YAML
 from bench.experiments import edited, unpack
 from bench.gpu import measured, works
 from bench.photographs import CHOICES
+from bench.safety import POINTS, Stopwatch, commands, points, row, run
 from project import ROOT
 
 EDITED = [name for name, choice in CHOICES.items() if choice.edits]
@@ -58,3 +62,50 @@ def test_the_works_of_a_preset_can_be_timed(monkeypatch: pytest.MonkeyPatch) -> 
     table = {name: measured(work, 1) for name, work in works(demo).items()}
     assert list(table) == ["classifier, batch", "round, batch", "refine, photograph"]
     assert all(row["first ms"] > 0 and row["ms"] > 0 for row in table.values())
+
+
+def test_the_functions_that_safety_costs_are_there() -> None:
+    functions = [function for kind in POINTS.values() for function in kind]
+    for module, _ in functions:
+        import_module(module)
+    found = list(points())
+    assert len(found) == len(functions)
+    assert all(callable(getattr(owner, name)) for owner, name, _ in found)
+
+
+def test_time_in_a_function_within_another_one_counts_once() -> None:
+    clock = map(float, count())  # a second passes whenever someone looks at it
+    work = SimpleNamespace(sync=lambda: None)
+    work.write = lambda: [work.sync(), work.sync()]
+    stopwatch = Stopwatch(lambda: next(clock))
+    stopwatch.watch(work, "write", "records")
+    stopwatch.watch(work, "sync", "syncs")
+    work.write()
+    work.sync()
+    # Of the 5 seconds in `write`, 1 is in each of the syncs.
+    assert stopwatch.spent == {"records": 3, "syncs": 3}
+    assert row("stage", 60, stopwatch.spent)[-1] == "10.0"
+
+
+def test_the_stages_of_a_run_are_known_by_their_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lock in ("dvc.lock", "sources/dvc.lock", "rounds/dvc.lock"):
+        (tmp_path / lock).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / lock, tmp_path / lock)
+    monkeypatch.chdir(tmp_path)
+    assert list(commands()) == []
+    Path("data/rounds/1/model").mkdir(parents=True)
+    ((name, command),) = commands()
+    assert name == "train@1"
+    assert command[:3] == ["python", "-m", "stages.train"]
+
+
+def test_what_a_stage_spends_on_safety_is_measured_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    out = str(tmp_path / "out")
+    seconds, spent = run(["python", "-m", "stages.corrections", "data/any", "data/none", out])
+    assert (tmp_path / "out" / "auxseg.sha256").is_file()
+    assert 0 < spent["checksums"] < seconds

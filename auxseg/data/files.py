@@ -2,14 +2,15 @@
 
 Every artifact is written beside its final place, and renamed into it when the disk has it, so
 whatever has its final name is complete, even after a power loss. A folder also holds the checksums
-of its files, and ``read_file`` compares them: a damaged artifact is an error instead of a different
-result.
+of its files and their format, and ``read_file`` compares them: a damaged artifact, or one that
+another version wrote and that means something else, is an error instead of a different result.
 """
 
 import errno
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,13 @@ from auxseg.system.disk import sync, sync_all
 from auxseg.system.locks import lock
 
 NO_FILE = "none"  # name of data/none, which means "no file" where a parameter needs a path
-CHECKSUMS = "auxseg.sha256"  # in the format of `sha256sum --check`
+CHECKSUMS = "auxseg.sha256"  # in the format of `sha256sum --check`, for which # begins a comment
+# Of the content of artifacts. To be raised when a file comes to mean something else: then older
+# artifacts are refused, except by readers that say that they still understand them.
+FORMAT = 2
+FIRST = 1  # of version 0.1.0, whose artifacts do not name it
+HEADER = "# auxseg artifact, format {}"
+REMEDY = "run `auxseg mend`, then `dvc repro`"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -87,25 +94,29 @@ def new_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, since: int = FORMAT) -> bytes:
     """Read a file of an artifact.
 
     A file in a folder without checksums, which no stage wrote, is not checked.
 
+    Args:
+        path: The file.
+        since: The oldest format in which such a file means the same.
+
     Raises:
-        ValueError: If the file is missing, or not as it was written.
+        ValueError: If the file is missing, not as it was written, or of another format.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run `dvc repro`") from None
     folder = _artifact(path)
-    if folder and _listed(folder).get(_name(path, folder)) != hashlib.sha256(data).hexdigest():
-        raise ValueError(
-            f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: "
-            f"remove {folder} and run `dvc repro` (if it comes back damaged: docs/resuming.md, "
-            "power loss)"
-        )
+    if folder is not None:
+        _refuse_other_format(folder, since)
+        if _listed(folder).get(_name(path, folder)) != hashlib.sha256(data).hexdigest():
+            raise ValueError(
+                f"{path}: damaged, its checksum is not that of {folder / CHECKSUMS}: {REMEDY}"
+            )
     return data
 
 
@@ -125,7 +136,7 @@ def find_files(folder: Path, suffix: str) -> list[Path]:
 
 
 def verify(folder: Path) -> None:
-    """Compare all files of an artifact with its checksums.
+    """Compare all files of an artifact, whatever version wrote it, with its checksums.
 
     A folder without checksums, which no stage wrote, is not checked.
 
@@ -135,11 +146,10 @@ def verify(folder: Path) -> None:
     if (folder / CHECKSUMS).is_file():
         there = {_name(path, folder) for path in folder.rglob("*") if path.is_file()} - {CHECKSUMS}
         for name in sorted(there):
-            read_file(folder / name)
+            read_file(folder / name, since=FIRST)
         if lost := sorted(_listed(folder).keys() - there):
             raise ValueError(
-                f"{folder}/{lost[0]}: no such file, but {CHECKSUMS} lists it: "
-                f"remove {folder} and run `dvc repro`"
+                f"{folder}/{lost[0]}: no such file, but {CHECKSUMS} lists it: {REMEDY}"
             )
 
 
@@ -178,7 +188,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _write_checksums(folder: Path) -> None:
-    lines = []
+    lines = [f"{HEADER.format(FORMAT)}\n"]
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -204,7 +214,30 @@ def _listed(folder: Path) -> dict[str, str]:
 @lru_cache(maxsize=16)
 def _read_checksums(path: Path, _modified: int) -> dict[str, str]:
     lines = path.read_text("utf-8", errors="replace").splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    pairs = (line.partition("  ") for line in lines if not line.startswith("#"))
+    return {name: digest for digest, _, name in pairs}
+
+
+def _refuse_other_format(folder: Path, since: int) -> None:
+    checksums = folder / CHECKSUMS
+    written = _read_format(checksums, checksums.stat().st_mtime_ns)
+    if not since <= written <= FORMAT:
+        reads = str(since) if since == FORMAT else f"{since} to {FORMAT}"
+        raise ValueError(
+            f"{folder}: written by another version of auxseg (format {written}; this one reads "
+            f"{reads}): remove it and run `dvc repro`, with --force if it comes back"
+        )
+
+
+@lru_cache(maxsize=16)
+def _read_format(path: Path, _modified: int) -> int:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        line = file.readline()
+    if header := re.fullmatch(HEADER.format("([0-9]{1,9})\n"), line):
+        return int(header[1])
+    if re.match("[0-9a-f]{64}  |$", line):
+        return FIRST
+    raise ValueError(f"{path}: damaged: {REMEDY}")
 
 
 def _rounded(value: Any) -> Any:

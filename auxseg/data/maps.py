@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from auxseg.data.arrays import Bytes
-from auxseg.data.files import exists, find_files, read_file
+from auxseg.data.files import FIRST, exists, find_files, read_file
 from auxseg.data.palette import voc_palette
 
 
@@ -92,7 +92,7 @@ def _png(image: Image.Image) -> bytes:
 
 def _open(path: Path) -> Image.Image:
     try:
-        data = read_file(path)
+        data = read_file(path, since=FIRST)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     try:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from auxseg.data.arrays import Bytes
-from auxseg.data.files import read_file
+from auxseg.data.files import FIRST, read_file
 from auxseg.data.index import Index
 from auxseg.data.mask_values import UNKNOWN, MaskValues
 from auxseg.data.photos import open_image
@@ -59,7 +59,7 @@ def open_mask(path: Path, values: MaskValues) -> Image.Image:
     Raises:
         ValueError: If it is anything else.
     """
-    data = read_file(path)
+    data = read_file(path, since=FIRST)
     if not data.startswith(_PNG):
         jpeg = " but a JPEG image, which blurs labels" if data.startswith(_JPEG) else ""
         raise ValueError(f"{path}: not a PNG image{jpeg}")

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.fx.experimental.optimization import fuse
 
-from auxseg.data.files import read_file
+from auxseg.data.files import FIRST, read_file
 from auxseg.networks.network import Network
 from auxseg.system.runtime import device
 
@@ -114,7 +114,7 @@ def stored_network(folder: Path, *kinds: type[N]) -> StoredNetwork[N]:
             f"{folder}: {what}; name that of a round's network, such as data/rounds/2/model"
         )
     path = folder / FILE
-    return StoredNetwork(path, read_file(path), kinds)
+    return StoredNetwork(path, read_file(path, since=FIRST), kinds)
 
 
 def load_network(folder: Path, *kinds: type[N]) -> N:
@@ -140,7 +140,7 @@ def start_from(network: Network, folder: Path) -> None:
     """
     path = folder / FILE
     try:
-        previous = load(read_file(path))
+        previous = load(read_file(path, since=FIRST))
     except SafetensorError as error:
         raise ValueError(f"{path}: cannot be read as weights: {error}") from error
     own = network.state_dict()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auxseg.data.files import find_files, read_file
+from auxseg.data.files import FIRST, find_files, read_file
 
 METRICS = "plots/metrics"
 
@@ -22,7 +22,7 @@ def read_curves(model: Path, round_: int) -> pd.DataFrame:
     root = model / "curves" / METRICS
     tables = []
     for path in find_files(root, ".tsv"):
-        table = pd.read_csv(io.BytesIO(read_file(path)), sep="\t")
+        table = pd.read_csv(io.BytesIO(read_file(path, since=FIRST)), sep="\t")
         name = path.relative_to(root).with_suffix("").as_posix()
         tables.append(
             pd.DataFrame(

@@ -38,14 +38,21 @@ def list_leftovers(older: float | None, larger: float | None) -> None:
 def _print(found: list[Leftover], gone: set[Path]) -> None:
     table = Table("unfinished work", "last written", "records", "MB", "")
     for leftover in found:
-        state = "in use" if leftover.in_use else "finished" if leftover.finished else ""
         table.add_row(
             leftover.folder.name,
             f"{timedelta(seconds=round(leftover.age))} ago",
             str(leftover.records),
             f"{leftover.bytes / MB:.1f}",
-            "removed" if leftover.folder in gone else state,
+            "removed" if leftover.folder in gone else _state(leftover),
         )
     console = Console()
     console.print(f"{scratch_root()}", soft_wrap=True)
     console.print(table if found else "nothing unfinished")
+
+
+def _state(leftover: Leftover) -> str:
+    if leftover.in_use:
+        return "in use"
+    if leftover.finished:
+        return "finished"
+    return "of another version" if leftover.outdated else ""

@@ -8,8 +8,7 @@ from auxseg.params import load_params
 from auxseg.report.gallery import Run
 from auxseg.report.page.page import write_page
 from auxseg.report.summary import page_content
-
-NAMES = {"rounds": [], "classes": ["class"], "confusion": ["actual", "predicted"], "training": []}
+from auxseg.report.tables import training_table
 
 
 def write_report(out: Path, images: int | None) -> None:
@@ -34,6 +33,12 @@ def write_report(out: Path, images: int | None) -> None:
     run = Run(
         rounds / "0", rounds / str(params.train.stages), data / "segmentation", data / "corrections"
     )
-    tables = {name: read_table(metrics / f"{name}.csv", text) for name, text in NAMES.items()}
+    scores = run.last / "scores"
+    tables = {
+        "rounds": read_table(scores / "rounds.csv"),
+        "classes": read_table(scores / "classes.csv", text=["class"]),
+        "confusion": read_table(metrics / "confusion.csv", text=["actual", "predicted"]),
+        "training": training_table(read_table(scores / "training.csv")),
+    }
     evaluation = read_json(metrics / "evaluation.json")
     write_page(out, page_content(train, val, params, run, tables, evaluation))

@@ -2,20 +2,23 @@
 
 All workspaces of this machine share the scratch folder. Work is found by a fingerprint of
 everything that determines its result. Results found there are therefore those that would be
-computed, and nothing here can change a result.
+computed, and nothing here can change a result. Work of another version of the code is not found;
+it is named when the same stage begins anew.
 """
 
 import hashlib
 import json
 import os
+import platform
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from auxseg.data.files import CHECKSUMS, new_file
 from auxseg.system.locks import try_lock
@@ -25,18 +28,19 @@ DIGEST_BYTES = 32
 ABOUT = "about.json"
 FINISHED = "finished"
 LOCK = "lock"
-# Modules whose version can change a stage's bytes, by the name of their distribution.
-LIBRARIES = {
-    "numpy": "numpy",
-    "onnxruntime": "onnxruntime",
-    "pillow": "PIL",
-    "pydensecrf2": "pydensecrf",
-    "safetensors": "safetensors",
-    "scikit-image": "skimage",
-    "scipy": "scipy",
-    "torch": "torch",
-    "torchvision": "torchvision",
-}
+# Distributions whose version can change a stage's bytes.
+LIBRARIES = (
+    "numpy",
+    "onnxruntime",
+    "pillow",
+    "pydensecrf2",
+    "safetensors",
+    "scikit-image",
+    "scipy",
+    "torch",
+    "torchvision",
+)
+PROJECT = Path(__file__).parents[2]  # has auxseg/ and stages/
 
 
 class Scratch:
@@ -74,7 +78,7 @@ class Scratch:
 def unfinished(*inputs: Path, params: object, threads: int = 1) -> Iterator[Scratch]:
     """Yield the unfinished work of this very command, empty if there is none.
 
-    The fingerprint covers the command line, the arguments given here, the loaded code of the
+    The fingerprint covers the command line, the arguments given here, the loaded packages of the
     project, the versions of the libraries, and what determines the rounding. Records stay after an
     exception. After success they stay until ``forget_finished``, because DVC may be killed before
     it has saved the output of the stage.
@@ -91,17 +95,15 @@ def unfinished(*inputs: Path, params: object, threads: int = 1) -> Iterator[Scra
         "params": repr(params),
         "inputs": {str(path): digest(path) for path in inputs},
         "code": _code(),
-        "libraries": {
-            library: version(library)
-            for library, module in LIBRARIES.items()
-            if module in sys.modules
-        },
+        "libraries": _libraries(),
         "rounding": rounding(threads),
     }
     text = json.dumps(about, indent=2, sort_keys=True)
     name = f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     folder, lock = _lock_folder(scratch_root(), name)
     try:
+        if not (folder / ABOUT).exists():
+            _name_others(stage)
         with new_file(folder / ABOUT, durable=False) as partial:
             partial.write_text(text + "\n", "utf-8")
         yield Scratch(folder)
@@ -120,9 +122,10 @@ def forget_finished(but: Path | None = None) -> None:
     removed as well, because nothing else would remove them.
     """
     for marker in scratch_root().glob(f"*/{FINISHED}"):
-        with suppress(FileNotFoundError):  # another process may do the same
+        # Another process may do the same, and a marker of another version may be of another form.
+        with suppress(FileNotFoundError, IsADirectoryError):
             workspace = Path(os.fsdecode(marker.read_bytes()))
-            over = workspace == Path.cwd() or not workspace.exists()
+            over = workspace == Path.cwd() or (workspace.is_absolute() and not workspace.exists())
             if over and marker.parent != but:
                 remove(marker.parent)
 
@@ -150,6 +153,7 @@ class Leftover:
     Attributes:
         age: Seconds since the last record was written.
         bytes: Size of all records.
+        outdated: Whether ``unfinished`` will not find it, as it is of another version.
     """
 
     folder: Path
@@ -158,6 +162,7 @@ class Leftover:
     records: int
     in_use: bool
     finished: bool
+    outdated: bool
 
 
 def leftovers(root: Path) -> list[Leftover]:
@@ -202,7 +207,39 @@ def _leftover(folder: Path) -> Leftover:
         records=len(stats),
         in_use=lock is None,
         finished=(folder / FINISHED).exists(),
+        outdated=_is_outdated(folder / ABOUT),
     )
+
+
+def _name_others(stage: str) -> None:
+    """Say which unfinished work of a stage is not used because another version began it."""
+    others = [
+        about.parent.name
+        for about in sorted(scratch_root().glob(f"{stage}-*/{ABOUT}"))
+        if not (about.parent / FINISHED).exists() and _is_outdated(about)
+    ]
+    if others:
+        print(
+            f"{stage}: not used, as another version of the code or of a library began it: "
+            f"{', '.join(others)}; see `auxseg scratch`",
+            file=sys.stderr,
+        )
+
+
+def _is_outdated(about: Path) -> bool:
+    """Return whether code or libraries are no longer those of the work, or cannot be told."""
+    try:
+        known: Any = json.loads(about.read_text("utf-8"))
+        stage, libraries = known["stage"], known["libraries"]
+        code = {_file_of(module, stage): value for module, value in known["code"].items()}
+        return libraries != _libraries() or any(digest(file) != code[file] for file in code)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return True
+
+
+def _file_of(module: str, stage: str) -> Path:
+    path = PROJECT / (f"stages.{stage}" if module == "__main__" else module).replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _lock_folder(root: Path, name: str) -> tuple[Path, int]:
@@ -227,8 +264,24 @@ def _stage_name() -> str:
 
 def _code() -> dict[str, str]:
     files = {
-        name: getattr(module, "__file__", None)  # an embedded interpreter's __main__ has none
+        name: Path(file)
         for name, module in sys.modules.items()
         if name.split(".")[0] in ("auxseg", "stages", "__main__")
+        # An embedded interpreter's __main__ has none.
+        and (file := getattr(module, "__file__", None))
     }
-    return {name: digest(Path(file)) for name, file in sorted(files.items()) if file}
+    # A backbone or CAM method is loaded when it is first used, which is later. It is in the package
+    # of its registry, which is loaded.
+    packages = [name for name, file in files.items() if file.name == "__init__.py" and "." in name]
+    for package in packages:
+        folder = files[package].parent
+        files |= {f"{package}.{file.stem}": file for file in folder.glob("[!_]*.py")}
+    return {name: digest(file) for name, file in sorted(files.items())}
+
+
+def _libraries() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        with suppress(PackageNotFoundError):  # onnxruntime is optional
+            versions[library] = version(library)
+    return versions
