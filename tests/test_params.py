@@ -320,3 +320,37 @@ def test_the_schema_for_editors_knows_every_section_and_every_name() -> None:
     assert whole["$defs"]["Dataset"]["properties"]["format"]["enum"] == ["voc", "coco", "folder"]
     assert whole["$defs"]["CamParams"]["properties"]["method"]["enum"] == ["cam", "layercam"]
     assert "tiny" in whole["$defs"]["Network"]["properties"]["backbone"]["enum"]
+
+
+def test_a_file_may_have_128_kib(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = SHIPPED.read_bytes() + b"#"
+    path.write_bytes(text.ljust(2**17, b"#"))
+    assert load_params(path)
+    path.write_bytes(text.ljust(2**17 + 1, b"#"))
+    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read: larger than 128 KiB"):
+        load_params(path)
+
+
+def test_sections_that_merge_one_another_do_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    merged = "a: &a {seed: 1}\n"
+    merged += "".join(f"<<: [{', '.join(['*a'] * 1000)}]\n" for _ in range(1))
+    path.write_text(merged)
+    with pytest.raises(ParamsError, match="a section of more than 1000 keys, most of them merged"):
+        load_params(path)
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 12)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ParamsError, match="a section of more than 1000 keys, most of them merged"):
+        load_params(path)
+
+
+def test_a_section_may_merge_another(tmp_path: Path) -> None:
+    text = SHIPPED.read_text("utf-8").replace("\npredict:\n", "\npredict: &scales\n")
+    assert "&scales" in text
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        text.partition("\npredict:")[0] + "\npredict:" + text.partition("\npredict:")[2]
+    )
+    assert load_params(path) == load_params(SHIPPED)

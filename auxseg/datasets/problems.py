@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from auxseg.system.messages import plain
+
 SHOWN = 20  # problems per kind
 MAX_PROBLEMS = 10_000  # after which no more are looked for: some take a millisecond to describe
 
@@ -20,7 +22,7 @@ class _Group:
     def add(self, line: str) -> None:
         self.count += 1
         if self.count <= SHOWN:
-            self.shown.append(line)
+            self.shown.append(plain(line))
 
 
 class Report:
@@ -43,7 +45,7 @@ class Report:
             DatasetError: If it is the last of ``MAX_PROBLEMS``.
         """
         self._problems.setdefault(kind, _Group()).add(line)
-        if sum(group.count for group in self._problems.values()) == MAX_PROBLEMS:
+        if sum(group.count for group in self._problems.values()) >= MAX_PROBLEMS:
             self.refuse()
 
     def warning(self, kind: str, example: str) -> None:

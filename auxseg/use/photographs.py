@@ -1,6 +1,5 @@
 """Segmentation of your own photographs: files in, files out."""
 
-import sys
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -15,6 +14,7 @@ from auxseg.datasets.problems import Report
 from auxseg.networks.stored import class_names, stored_network
 from auxseg.params import Params
 from auxseg.report.plots import overlay
+from auxseg.system.messages import warn
 from auxseg.system.progress import track
 from auxseg.system.runtime import device
 from auxseg.use.coco import Document, NewDataset, Results
@@ -88,8 +88,7 @@ def segment_photographs(
     if coco_json is not None:
         with outputs.new(coco_json) as partial:
             write_json(partial, document.content())
-    for line in report.warnings():
-        print(f"warning: {line}", file=sys.stderr)
+    warn(report.warnings())
     if found.problems:
         raise ValueError("\n".join(found.problems))
 
