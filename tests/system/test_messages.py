@@ -1,9 +1,10 @@
 """Names in messages are text for the terminal, and nothing else."""
 
+from auxseg.system.stage import run_app
+
 import pytest
 
 from auxseg.system.messages import plain, warn
-from auxseg.system.stage import run_app
 
 
 @pytest.mark.parametrize(
