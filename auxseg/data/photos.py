@@ -119,7 +119,7 @@ def open_image(data: bytes) -> Image.Image:
         raise ValueError("not a JPEG or PNG image") from error
     if too_large:
         raise ValueError(f"more than {MAX_PIXELS // 1_000_000} million pixels: make it smaller")
-    if image.format == "JPEG" and _has_more_scans(data, MAX_SCANS):
+    if image.format != "PNG" and _has_more_scans(data, MAX_SCANS):
         raise ValueError(f"a JPEG of more than {MAX_SCANS} scans: save it anew")
     return image
 

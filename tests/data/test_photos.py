@@ -1,5 +1,6 @@
 """Photographs of any kind become upright 8-bit RGB of bounded size, or are refused."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from auxseg.data import photos
 from auxseg.data.photos import open_image, read_photo
 from helpers import noise
 
@@ -299,3 +301,14 @@ def test_a_jpeg_of_too_many_scans_is_refused(behind: bytes) -> None:
     assert read_photo(with_scans(100), 1024).full_size == (24, 16)
     with pytest.raises(ValueError, match=r"^a JPEG of more than 100 scans: save it anew$"):
         read_photo(with_scans(101), 1024)
+
+
+def test_scans_are_counted_in_a_jpeg_of_several_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow calls its format MPO."""
+    image = Image.fromarray(noise(16, 24))
+    data = encoded(image, "MPO", save_all=True, append_images=[image])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    for most, problem in ((1, False), (0, True)):
+        monkeypatch.setattr(photos, "MAX_SCANS", most)
+        with pytest.raises(ValueError, match="scans") if problem else contextlib.nullcontext():
+            open_image(data)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from auxseg.data.index import Index
 from auxseg.datasets import instances
-from auxseg.datasets.rle import read_counts
+from auxseg.datasets.rle import read_counts, read_rle
 from auxseg.params import Dataset
 from helpers import dataset_params, import_dataset, import_problems, noise
 from project import ROOT
@@ -377,6 +377,14 @@ def test_real_annotations_are_imported() -> None:
     index = imported(COCO, **changed)
     assert len(index.entries) == 43
     assert index.entries[0].id == "000000000009"
+
+
+def test_a_run_covers_a_hundred_million_pixels_at_most() -> None:
+    most = 100_000_000
+    assert read_rle({"size": [1, most], "counts": [most]}).counts.tolist() == [most]
+    for size, count in (([1, most + 1], most), ([1, most], most + 1)):
+        with pytest.raises(ValueError, match=r"RLE whose (size|counts) are not whole numbers"):
+            read_rle({"size": size, "counts": [count]})
 
 
 def with_outlines(root: Path, *outlines: list[float]) -> Path:
