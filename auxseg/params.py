@@ -21,9 +21,13 @@ from pydantic import (
     field_validator,
 )
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode
 
 MAX_ROUNDS = 6
+MAX_BYTES = 2**17  # of params.yaml; reading one so large takes 10 s
+MAX_KEYS = 1000  # of a section
 
 AffinityMode = Literal["dual", "pairwise", "none"]
 OutputStride = Literal[8, 16]
@@ -329,7 +333,11 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """
     try:
         # The same YAML 1.2 reader as DVC: `1e-3` is a number, `no` a string.
-        values = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        if path.stat().st_size > MAX_BYTES:
+            raise ParamsError(f"{path}: cannot be read: larger than {MAX_BYTES >> 10} KiB")
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Constructor
+        values = yaml.load(path.read_text("utf-8"))
     except FileNotFoundError:
         line = f"{path}: cannot be read: no such file; run this in the folder of the project"
         raise ParamsError(line) from None
@@ -349,6 +357,16 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     if lines := [f"{path}: {problem}" for problem in _crops_off_the_grid(params)]:
         raise ParamsError("\n".join(lines))
     return params
+
+
+class _Constructor(SafeConstructor):
+    """Refuses sections that merge one another (`<<`) until they fill the memory."""
+
+    def flatten_mapping(self, node: MappingNode) -> Any:
+        merged = super().flatten_mapping(node)
+        if len(node.value) > MAX_KEYS:
+            raise ValueError(f"a section of more than {MAX_KEYS} keys, most of them merged")
+        return merged
 
 
 def _crops_off_the_grid(params: Params) -> list[str]:

@@ -2,7 +2,6 @@
 
 from auxseg.system.stage import run
 
-import sys
 from pathlib import Path
 
 from auxseg.annotations.reading import read_corrections
@@ -10,6 +9,7 @@ from auxseg.data.files import NO_FILE, new_folder, verify
 from auxseg.data.index import read_index
 from auxseg.data.maps import encode_labels, write_files
 from auxseg.datasets.problems import Report
+from auxseg.system.messages import warn
 
 
 def main(dataset: Path, root: Path, out: Path) -> None:
@@ -27,8 +27,7 @@ def main(dataset: Path, root: Path, out: Path) -> None:
             write_files(folder, ((id_, encode_labels(labels)) for id_, labels in maps))
             report.refuse()
         finally:
-            for line in report.warnings():
-                print(f"warning: {line}", file=sys.stderr)
+            warn(report.warnings())
         print(f"corrections: {len(list(folder.glob('*.png')))} images")
 
 

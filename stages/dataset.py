@@ -2,7 +2,6 @@
 
 from auxseg.system.stage import run
 
-import sys
 from pathlib import Path
 
 from auxseg.data.files import new_folder, verify
@@ -11,6 +10,7 @@ from auxseg.datasets.formats import FORMATS, list_images
 from auxseg.datasets.listing import index_images
 from auxseg.datasets.problems import Report
 from auxseg.params import load_params
+from auxseg.system.messages import warn
 from auxseg.system.progress import track
 
 
@@ -24,8 +24,7 @@ def main(root: Path, train: Path, val: Path) -> None:
     try:
         indexes = index_images(root, params, photographs, find_mask, report)
     finally:
-        for line in report.warnings():
-            print(f"warning: {line}", file=sys.stderr)
+        warn(report.warnings())
     for out, index in zip((train, val), indexes, strict=True):
         with new_folder(out) as folder:
             write_index(folder, index)

@@ -2,7 +2,6 @@
 
 from auxseg.system.stage import run
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from auxseg.data.photos import open_image
 from auxseg.saliency.imported import SaliencyError, import_maps, refusal
 from auxseg.saliency.remarks import Traits, decode, encode, uneven, warnings
 from auxseg.saliency.turning import orientation
+from auxseg.system.messages import warn
 from auxseg.work.images import collect
 from auxseg.work.making import making
 
@@ -52,8 +52,7 @@ def main(dataset: Path, root: Path, corrections: Path, out: Path) -> None:
         if squares := uneven(kept):
             unfit = [f"{id_}: {kept[id_].width}×{kept[id_].height}" for id_ in squares]
             raise SaliencyError(refusal(root, len(sizes), unfit))
-        for line in warnings(kept, turning):
-            print(f"warning: {line}", file=sys.stderr)
+        warn(warnings(kept, turning))
 
 
 def corrected(image: bytes, correction: Bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Bad parameters are refused before any work: one line names key, value and what is allowed."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,34 @@ def test_the_schema_for_editors_knows_every_section_and_every_name() -> None:
     assert whole["$defs"]["Dataset"]["properties"]["format"]["enum"] == ["voc", "coco", "folder"]
     assert whole["$defs"]["CamParams"]["properties"]["method"]["enum"] == ["cam", "layercam"]
     assert "tiny" in whole["$defs"]["Network"]["properties"]["backbone"]["enum"]
+
+
+def test_a_file_may_have_128_kib(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    text = SHIPPED.read_bytes() + b"#"
+    path.write_bytes(text.ljust(2**17, b"#"))
+    assert load_params(path)
+    path.write_bytes(text.ljust(2**17 + 1, b"#"))
+    with pytest.raises(ParamsError, match=r"params\.yaml: cannot be read: larger than 128 KiB"):
+        load_params(path)
+
+
+def test_sections_that_merge_one_another_do_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    for count, problem in ((999, "seed: missing"), (1000, "a section of more than 1000 keys")):
+        path.write_text(f"a: &a {{x: 1}}\n<<: [{', '.join(['*a'] * count)}]\n")
+        with pytest.raises(ParamsError, match=problem):
+            load_params(path)
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 12)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(ParamsError, match="a section of more than 1000 keys, most of them merged"):
+        load_params(path)
+
+
+def test_a_section_may_merge_another(tmp_path: Path) -> None:
+    values = shipped()
+    path = store(tmp_path, {key: value for key, value in values.items() if key != "predict"})
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"predict: {{<<: {json.dumps(values['predict'])}}}\n")
+    assert load_params(path) == load_params(SHIPPED)

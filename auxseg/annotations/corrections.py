@@ -12,6 +12,7 @@ from auxseg.data.arrays import Bytes
 from auxseg.datasets.instances import BOM, FAR
 from auxseg.datasets.problems import Report
 from auxseg.datasets.rle import numbers
+from auxseg.datasets.validation import errors_of
 
 Size = tuple[int, int]  # (H, W) in pixels
 
@@ -69,10 +70,12 @@ def parse(kind: type[AnyModel], data: bytes, path: object) -> AnyModel:
     Raises:
         ValueError: If it is something else; the message has one line per problem.
     """
+    data = data.removeprefix(BOM)
     try:
-        return kind.model_validate_json(data.removeprefix(BOM))
+        return kind.model_validate_json(data)
     except ValidationError as error:
-        lines = [f"{path}: {_described(problem)}" for problem in error.errors()]
+        problems = errors_of(error, data, kind.model_validate_json)
+        lines = [f"{path}: {_described(problem)}" for problem in problems]
         raise ValueError("\n".join(dict.fromkeys(lines))) from None
 
 

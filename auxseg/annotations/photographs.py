@@ -1,12 +1,12 @@
 """Photographs written for other code, upright and reduced as the pipeline sees them."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from auxseg.data.index import Entry, Index
+from auxseg.data.photos import open_image
 
 QUALITY = 95
 
@@ -19,7 +19,7 @@ def write_photograph(path: Path, index: Index, entry: Entry) -> None:
     """
     image = index.read_image(entry)
     data = (index.root / entry.path).read_bytes()
-    original = Image.open(io.BytesIO(data))
+    original = open_image(data)
     if original.format == "JPEG" and np.array_equal(np.asarray(original.convert("RGB")), image):
         path.write_bytes(data)
     else:

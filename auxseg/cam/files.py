@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from auxseg.data.maps import read_grey
 from auxseg.data.npy import read_npy
+from auxseg.data.pickled_arrays import MAX_BYTES
 
 Map = npt.NDArray[Any]
 
@@ -80,7 +81,7 @@ def _beside_keys(path: Path, content: Mapping[Any, Any]) -> dict[int, Map]:
     field = next((field for field in FIELDS if field in content), None)
     if field is None:
         raise ValueError(f"{path}: holds none of {', '.join(FIELDS)}, but {_listed(content)}")
-    numbers, maps = np.asarray(content["keys"]).ravel(), np.asarray(content[field])
+    numbers, maps = _array(path, content, "keys").ravel(), _array(path, content, field)
     if numbers.dtype.kind not in "iu":
         raise ValueError(f"{path}: 'keys' holds {numbers.dtype}, not class numbers")
     if maps.ndim == 2 and len(numbers) == 1:
@@ -93,6 +94,19 @@ def _beside_keys(path: Path, content: Mapping[Any, Any]) -> dict[int, Map]:
             f"{', '.join(map(str, numbers))}"
         )
     return dict(zip(numbers.tolist(), maps, strict=True))
+
+
+def _array(path: Path, content: Mapping[Any, Any], field: str) -> Map:
+    """Return an array, or a list of numbers or arrays as one."""
+    values = content[field]
+    if isinstance(values, list | tuple):
+        # They may hold one another or an array many times, and written out would fill the memory.
+        if not all(isinstance(value, int | float | np.ndarray) for value in values):
+            raise ValueError(f"{path}: {field!r} holds something else than numbers and arrays")
+        size = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+        if size > MAX_BYTES:
+            raise ValueError(f"{path}: {field!r} has more than {MAX_BYTES >> 20} MiB of arrays")
+    return np.asarray(values)
 
 
 def _listed(content: Mapping[Any, Any]) -> str:

@@ -60,7 +60,8 @@ class ReadyCams:
         if not self.root.is_dir():
             raise CamError(f"{self.root}: no such folder (cam.root in params.yaml)")
         # Names that come from a Mac may have another Unicode form.
-        files = {composed(path.name): path for path in self.root.iterdir()}
+        # A named pipe would be waited for.
+        files = {composed(path.name): path for path in self.root.iterdir() if path.is_file()}
         missing: list[str] = []
         problems: list[str] = []
         for entry in entries:

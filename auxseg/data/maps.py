@@ -11,6 +11,7 @@ from PIL import Image
 from auxseg.data.arrays import Bytes
 from auxseg.data.files import FIRST, exists, find_files, read_file
 from auxseg.data.palette import voc_palette
+from auxseg.data.photos import open_image
 
 
 def encode_labels(labels: Bytes) -> bytes:
@@ -96,8 +97,8 @@ def _open(path: Path) -> Image.Image:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        image = Image.open(io.BytesIO(data))
+        image = open_image(data)
         image.load()
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise ValueError(f"{path}: cannot be read as an image: {error}") from error
     return image

@@ -9,8 +9,12 @@ from typing import Any
 
 from auxseg.data.pickled_arrays import MAX_BYTES, read_pickle
 from auxseg.data.raw_arrays import as_array
+from auxseg.data.zipped import open_zipped
+
+MAX_HEADER = 10_000  # bytes, as numpy's own reader has it; longer numbers take minutes to multiply
 
 _MAGIC = b"\x93NUMPY"
+_OBJECTS = "O"
 _HEADER = re.compile(
     rb"\s*\{\s*'descr':\s*'([^']+)',\s*'fortran_order':\s*(True|False),"
     rb"\s*'shape':\s*\(([\d,\sL]*)\),?\s*\}\s*"
@@ -48,15 +52,18 @@ def read_npy(path: Path) -> object:
 
 def _archive(data: bytes) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
-    left = MAX_BYTES
+    left, pickles = MAX_BYTES, 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for info in archive.infolist():
-                with archive.open(info) as file:
+                with open_zipped(archive, info) as file:
                     member = file.read(left + 1)
                 left -= len(member)
                 if left < 0:
                     raise ValueError(f"more than {MAX_BYTES >> 20} MiB are packed in it")
+                pickles += _header(member)[0] == _OBJECTS
+                if pickles > 1:  # each may take ten seconds, and a kilobyte may hold many
+                    raise ValueError("holds more than one pickled object")
                 name = info.filename.removesuffix(".npy")
                 if name in arrays:
                     raise ValueError(f"holds {name!r} twice")
@@ -67,14 +74,9 @@ def _archive(data: bytes) -> dict[str, Any]:
 
 
 def _array(data: bytes) -> Any:
-    start = 10 if data[6:7] == b"\1" else 12
-    end = start + int.from_bytes(data[8:start], "little")
-    header = _HEADER.fullmatch(data[start:end]) if data.startswith(_MAGIC) else None
-    if header is None:
-        raise ValueError("damaged, or it holds something else than a plain array")
-    type_, fortran, shape = (group.decode("latin-1") for group in header.groups())
+    type_, fortran, shape, end = _header(data)
     try:
-        if type_.lstrip("|") == "O":
+        if type_ == _OBJECTS:
             return read_pickle(io.BytesIO(data[end:]))
         sizes = [int(size.rstrip("L")) for size in shape.replace(" ", "").split(",") if size]
         return as_array(data, type_, sizes, fortran == "True", end)
@@ -82,3 +84,17 @@ def _array(data: bytes) -> Any:
         raise ValueError(
             f"holds {error}; numpy arrays, dicts, lists, text and numbers are read"
         ) from error
+
+
+def _header(data: bytes) -> tuple[str, str, str, int]:
+    """Return the type, whether it is in Fortran's order, the shape, and where the values begin."""
+    start = 10 if data[6:7] == b"\1" else 12
+    length = int.from_bytes(data[8:start], "little")
+    if data.startswith(_MAGIC) and length > MAX_HEADER:
+        raise ValueError(f"its header has {length} bytes, and the limit is {MAX_HEADER}")
+    end = start + length
+    header = _HEADER.fullmatch(data[start:end]) if data.startswith(_MAGIC) else None
+    if header is None:
+        raise ValueError("damaged, or it holds something else than a plain array")
+    type_, fortran, shape = (group.decode("latin-1") for group in header.groups())
+    return _OBJECTS if type_ == f"|{_OBJECTS}" else type_, fortran, shape, end

@@ -5,6 +5,7 @@ import numpy as np
 from auxseg.data.arrays import Bytes
 
 IGNORE = 255  # label of the pixels that do not count
+MAX_CLASSES = 254  # as many as 8-bit label maps can hold beside background and "ignore"
 
 
 def voc_palette() -> Bytes:

@@ -1,6 +1,7 @@
 """Decoding of JPEG and PNG photographs of any mode into 8-bit RGB, with bounded memory."""
 
 import io
+import re
 import struct
 import warnings
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from auxseg.data.viewers import variants
 
 FORMATS = ("JPEG", "PNG")  # by content; the file name does not matter
 MAX_PIXELS = 100_000_000  # of a photograph as stored; a PNG of that size needs 400 MB
+MAX_SCANS = 100  # passes over all pixels of a JPEG; programs write about ten
 
 _PNG_DEPTH = 24  # where a PNG says how many bits its values have
+_BEGIN, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"  # markers of a JPEG
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # that begins a part with a length
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -115,7 +119,24 @@ def open_image(data: bytes) -> Image.Image:
         raise ValueError("not a JPEG or PNG image") from error
     if too_large:
         raise ValueError(f"more than {MAX_PIXELS // 1_000_000} million pixels: make it smaller")
+    if image.format != "PNG" and _has_more_scans(data, MAX_SCANS):
+        raise ValueError(f"a JPEG of more than {MAX_SCANS} scans: save it anew")
     return image
+
+
+def _has_more_scans(data: bytes, limit: int) -> bool:
+    """Return whether a JPEG has more than ``limit`` scans; each may be empty, and takes as long."""
+    if data.count(_SCAN) <= limit:
+        return False
+    place = scans = 0
+    while marker := _MARKER.search(data, place):  # behind the end, there may be a video
+        kind, place = marker[0], marker.end()
+        if kind == _END or scans > limit:
+            break
+        if kind != _BEGIN:
+            scans += kind == _SCAN
+            place += int.from_bytes(data[place : place + 2])
+    return scans > limit
 
 
 def _orientation(image: Image.Image) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auxseg.data.pickles import KEYS, Call, Global, follow
-from auxseg.data.raw_arrays import MAX_SIZE, as_array
+from auxseg.data.raw_arrays import MAX_DIMENSIONS, MAX_SIZE, as_array
 
 MAX_BYTES = 2**28  # of the values of a pickle
 MAX_DEPTH = 16
@@ -167,6 +167,8 @@ def _sizes(sizes: Any) -> tuple[int, ...]:
         type(size) is int and 0 <= size < MAX_SIZE for size in sizes
     ):
         raise TypeError
+    if len(sizes) > MAX_DIMENSIONS:  # the product of millions of sizes takes minutes
+        raise ValueError(f"an array of {len(sizes)} dimensions, not {MAX_DIMENSIONS} at most")
     return sizes
 
 

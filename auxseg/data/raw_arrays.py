@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_SIZE = 2**31  # of an axis
+MAX_DIMENSIONS = 32
 
 _PLAIN = r"[<>|=]?(b1|[iu][1248]|f[248]|U[1-9]\d{0,3})"  # numpy's short names of plain types
 
@@ -33,6 +34,8 @@ def as_array(
     """
     if not re.fullmatch(_PLAIN, type_):
         raise ValueError(f"an array of the type {type_[:40]!r}")
+    if len(shape) > MAX_DIMENSIONS:
+        raise ValueError(f"an array of {len(shape)} dimensions, not {MAX_DIMENSIONS} at most")
     dtype, count = np.dtype(type_), math.prod(shape)
     if len(data) - offset < count * dtype.itemsize or max(shape, default=0) >= MAX_SIZE:
         raise ValueError(f"an array of the shape {tuple(shape)}, but fewer values than that")

@@ -102,7 +102,9 @@ def _name(key: Any) -> str | int:
 
 def _row(row: Any, params: Dataset) -> Any:
     """Return a row of 0 and 1 with a column for each value that a class may have in masks."""
-    values = np.asarray(row) if isinstance(row, np.ndarray | list | tuple) else np.empty(())
+    # Lists may hold one another many times, and writing them out would fill the memory.
+    plain = isinstance(row, list | tuple) and all(isinstance(value, int | float) for value in row)
+    values = np.asarray(row) if plain or isinstance(row, np.ndarray) else np.empty(())
     if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise ValueError("a row of 0 and 1 is needed")
     needed = {"order": len(params.classes), "voc": len(VOC_CLASSES)}.get(str(params.mask_values))

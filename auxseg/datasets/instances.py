@@ -1,5 +1,6 @@
 """COCO's ``instances_*.json``, checked: images, categories, and the outlines of objects."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from reprlib import Repr
@@ -11,8 +12,10 @@ from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from auxseg.datasets.rle import Rle, numbers, read_rle
+from auxseg.datasets.validation import errors_of
 
 FAR = 100_000  # pixels
+MAX_OUTLINES = 10_000_000  # pixels; drawing takes 40 bytes for each pixel of the longest one
 BOM = b"\xef\xbb\xbf"
 
 _REPR = Repr()  # of values in messages, without writing out a whole outline
@@ -133,11 +136,12 @@ def read_instances(path: Path) -> Instances:
         ValueError: If the content is invalid; the message has one line per problem.
         OSError: If there is no such file.
     """
+    data = path.read_bytes().removeprefix(BOM)
     try:
-        instances = _INSTANCES.validate_json(path.read_bytes().removeprefix(BOM))
+        instances = _INSTANCES.validate_json(data)
     except ValidationError as error:
         problems: dict[str, str] = {}
-        for problem in error.errors():
+        for problem in errors_of(error, data, _INSTANCES.validate_json):
             where, message = _describe(problem)
             problems.setdefault(where, message)
     else:
@@ -172,6 +176,7 @@ def _contradictions(instances: Instances) -> Iterable[tuple[str, str]]:
     yield from _repeated("annotations", instances.annotations)
     pictures = {picture.id: picture for picture in instances.images}
     categories = {category.id for category in instances.categories}
+    lengths: Counter[int | str] = Counter()
     for number, annotation in enumerate(instances.annotations):
         where, outline = f"annotations.{number}", annotation.segmentation
         picture = pictures.get(annotation.image_id)
@@ -186,6 +191,24 @@ def _contradictions(instances: Instances) -> Iterable[tuple[str, str]]:
                 yield f"{where}.segmentation", line
             elif outline.counts.sum() != picture.height * picture.width:
                 yield f"{where}.segmentation", "RLE whose counts do not add up to its size"
+        elif outline:
+            before = lengths[annotation.image_id]
+            lengths[annotation.image_id] += sum(map(_length, outline))
+            if before <= MAX_OUTLINES < lengths[annotation.image_id]:
+                line = f"the outlines of its image are longer than {MAX_OUTLINES} pixels"
+                yield f"{where}.segmentation", f"{line} together: simplify them"
+
+
+def _length(polygon: Polygon) -> int:
+    """Return the length of an outline in pixels, or a bound that is as good."""
+    if polygon.size < 6:  # it is not drawn
+        return 0
+    bound = polygon.size / 2 * (polygon.max() - polygon.min())
+    if bound < MAX_OUTLINES / 1000:
+        return int(bound)
+    points = polygon[: polygon.size // 2 * 2].reshape(-1, 2)
+    steps = np.abs(np.diff(points, axis=0, append=points[:1]))
+    return int(steps.max(1).sum())
 
 
 def _repeated(

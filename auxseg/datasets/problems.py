@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from auxseg.system.messages import plain
+
 SHOWN = 20  # problems per kind
+MAX_PROBLEMS = 10_000  # after which no more are looked for: some take a millisecond to describe
 
 
 class DatasetError(ValueError):
@@ -19,7 +22,7 @@ class _Group:
     def add(self, line: str) -> None:
         self.count += 1
         if self.count <= SHOWN:
-            self.shown.append(line)
+            self.shown.append(plain(line))
 
 
 class Report:
@@ -36,8 +39,14 @@ class Report:
         return bool(self._problems)
 
     def problem(self, kind: str, line: str) -> None:
-        """Note a problem that makes the dataset unusable; ``line`` names the file and the fault."""
+        """Note a problem that makes the dataset unusable; ``line`` names the file and the fault.
+
+        Raises:
+            DatasetError: If it is the last of ``MAX_PROBLEMS``.
+        """
         self._problems.setdefault(kind, _Group()).add(line)
+        if sum(group.count for group in self._problems.values()) >= MAX_PROBLEMS:
+            self.refuse()
 
     def warning(self, kind: str, example: str) -> None:
         """Note an oddity, such as the kind "image without any class" with the example "007"."""
@@ -66,6 +75,8 @@ class Report:
             lines += group.shown
             if group.count > SHOWN:
                 lines.append(f"and {group.count - SHOWN} more: {kind}")
+        if sum(group.count for group in self._problems.values()) >= MAX_PROBLEMS:
+            lines.append(f"there may be more: the search ended after {MAX_PROBLEMS} problems")
         if lines:
             raise DatasetError("\n".join(lines))
 

@@ -29,8 +29,12 @@ def check_tree(root: Path, report: Report) -> None:
                 elif entry.is_symlink():
                     if entry.is_dir():
                         _refuse(entry.path, root, report)
+                    elif not entry.is_file() and Path(entry.path).exists():
+                        _refuse_special(entry.path, report)
                 elif entry.is_dir():
                     folders.append(Path(entry.path))
+                elif not entry.is_file():
+                    _refuse_special(entry.path, report)
 
 
 def _refuse(link: str, root: Path, report: Report) -> None:
@@ -39,6 +43,12 @@ def _refuse(link: str, root: Path, report: Report) -> None:
         f"{link}: a link to a folder, and DVC does not see what changes behind it: "
         f"let {root} itself be the link, or set dataset.root to the folder that is linked to",
     )
+
+
+def _refuse_special(path: str, report: Report) -> None:
+    # Reading a named pipe waits for ever, and some devices have no end.
+    line = f"{path}: neither a file nor a folder, but a pipe or device: remove it"
+    report.problem("no regular file", line)
 
 
 def _is_utf8(name: str) -> bool:

@@ -16,6 +16,8 @@ from auxseg.datasets.problems import Report
 from auxseg.datasets.voc_lists import Line, photograph_name, read_list
 from auxseg.params import Dataset
 
+MAX_BYTES = 2**20  # of an annotation; in memory it takes up to a hundred times as much
+
 _MASKS = ("SegmentationClass", "SegmentationClassAug")
 
 
@@ -77,6 +79,9 @@ def _annotated(annotations: Path, params: Dataset, report: Report, line: Line) -
     path = annotations / f"{line.name}.xml"
     try:
         path = find_file(annotations, line.name, (".xml",)) or path
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"larger than {MAX_BYTES >> 20} MiB")
+        # Files outside are not read, and expat refuses entities that grow beyond 8 MiB.
         objects = list(ElementTree.parse(path).iter("object"))
     except OSError as error:
         report.problem("missing annotation", f"{path}: {error.strerror}")

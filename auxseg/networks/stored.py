@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch.fx.experimental.optimization import fuse
 
 from auxseg.data.files import FIRST, read_file
+from auxseg.data.palette import MAX_CLASSES
 from auxseg.networks.network import Network
 from auxseg.system.runtime import device
 
@@ -86,7 +87,10 @@ class StoredNetwork(Generic[N]):
             description = _description(io.BytesIO(self.data))
             description.pop("names", None)
             kind = self._kind(description.pop("kind"))
-            network = kind(kind.Config(**description))
+            config = kind.Config(**description)
+            if not 1 <= config.classes <= MAX_CLASSES:  # before the memory for them is taken
+                raise ValueError(f"it describes {config.classes} classes, not 1 to {MAX_CLASSES}")
+            network = kind(config)
             network.load_state_dict(state)
         except Exception as error:
             names = " or ".join(kind.__name__ for kind in self.kinds)

@@ -1,5 +1,6 @@
 """A model card: what a network was trained on, how well it does, and what it cannot do."""
 
+import re
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -38,13 +39,14 @@ def model_card(
         class_iou: IoU by class of the segmentation after the CRF, as ``class_table`` gives it.
         model: Folder of the network.
     """
-    environment = Environment(  # Markdown, not HTML: nothing is escaped
+    environment = Environment(  # Markdown, not HTML
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["escaped"] = _escaped
     last, source = rounds.iloc[-1], PurePath(params.saliency.root)
     return environment.get_template("card.md.j2").render(
         index=index,
@@ -61,6 +63,11 @@ def model_card(
             for _, row in rounds.iterrows()
         ],
     )
+
+
+def _escaped(name: str) -> str:
+    """Return a name so that it is text in Markdown: no HTML, link, or end of a table's cell."""
+    return re.sub(r"[\\`*_\[\]<>&|~$]", r"\\\g<0>", name)
 
 
 def _shown(value: float) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path, PurePath, PureWindowsPath
 from stat import S_ISLNK
 from typing import IO
 
+from auxseg.data.zipped import open_zipped
+
 MIB = 2**20
 MAX_BYTES = 64 * MIB  # of one file
 MAX_HEADERS = 512 * MIB  # of all headers of a tar archive
@@ -123,18 +125,11 @@ def _open_file(path: Path) -> IO[bytes] | None:
 
 def _in_zip(root: Path, archive: zipfile.ZipFile, problems: list[str]) -> list[Member]:
     return [
-        Member(f"{root}: {info.filename!r}", path, partial(_open_zipped, archive, info))
+        Member(f"{root}: {info.filename!r}", path, partial(open_zipped, archive, info))
         for info in archive.infolist()
         if (path := _safe(root, info.filename, S_ISLNK(info.external_attr >> 16), problems))
         and not info.filename.endswith("/")
     ]
-
-
-def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # With other methods, zipfile unpacks a whole block, whatever its size.
-        raise ValueError("compressed by another method than deflate")
-    return archive.open(info)
 
 
 def _in_tar(

@@ -25,6 +25,7 @@ MESSAGES = {
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of a TensorProto
 KEY, VALUE = 1, 2  # of an entry of its external data
 GRAPH = 7  # of a ModelProto
+MAX_MESSAGES = 1_000_000  # that can hold a tensor; a large network has thousands
 
 
 def external_file(model: bytes) -> str | None:
@@ -33,10 +34,10 @@ def external_file(model: bytes) -> str | None:
     Raises:
         ValueError: If the bytes are no model.
     """
-    fields = list(_fields(memoryview(model)))
+    fields = _fields(memoryview(model))
     if not any(number == GRAPH and isinstance(value, memoryview) for number, value in fields):
         raise ValueError(f"it holds no graph, and begins with {model[:20]!r}")
-    todo = [("ModelProto", memoryview(model))]
+    todo, found = [("ModelProto", memoryview(model))], 1
     while todo:
         message, data = todo.pop()
         if message == "TensorProto":
@@ -46,6 +47,11 @@ def external_file(model: bytes) -> str | None:
         for number, value in _fields(data):
             if number in MESSAGES[message] and isinstance(value, memoryview):
                 todo.append((MESSAGES[message][number], value))
+                found += 1
+                if found > MAX_MESSAGES:
+                    raise ValueError(
+                        f"it has more than {MAX_MESSAGES} nodes, attributes and tensors"
+                    )
     return None
 
 

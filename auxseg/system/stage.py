@@ -12,6 +12,7 @@ from functools import wraps
 import typer
 
 from auxseg.system.interrupt import Interrupted, catch_signals, follow_dvc
+from auxseg.system.messages import plain
 from auxseg.system.runtime import large_pages
 
 MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError)
@@ -56,7 +57,7 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
         sys.exit(interrupted.exit_code)
     except MENDABLE as error:
         lines = f"error: {_message(error, then)}".split("\n")
-        sys.exit("\n".join(line[:LONGEST] + "…" * (len(line) > LONGEST) for line in lines))
+        sys.exit("\n".join(plain(line[:LONGEST]) + "…" * (len(line) > LONGEST) for line in lines))
     except RuntimeError as error:
         if not _is_of_a_full_gpu(error):
             raise

@@ -1,6 +1,5 @@
 """Segmentation of your own photographs: files in, files out."""
 
-import sys
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -16,6 +15,7 @@ from auxseg.networks.stored import class_names, stored_network
 from auxseg.params import Params
 from auxseg.report.plots import overlay
 from auxseg.system.disk import sync_all
+from auxseg.system.messages import warn
 from auxseg.system.progress import track
 from auxseg.system.runtime import device
 from auxseg.use.coco import Document, NewDataset, Results
@@ -90,8 +90,7 @@ def segment_photographs(
         with outputs.new(coco_json) as partial:
             write_json(partial, document.content())
     sync_all(out)
-    for line in report.warnings():
-        print(f"warning: {line}", file=sys.stderr)
+    warn(report.warnings())
     if found.problems:
         raise ValueError("\n".join(found.problems))
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from torch import Tensor
 
 from auxseg.auxsegnet.network import AuxSegNet, AuxSegNetConfig
+from auxseg.data.palette import MAX_CLASSES
 from auxseg.weights.names import Match, match, our_name
 
 # Parameters that the published network holds but never uses.
 UNUSED = re.compile(r"(seg|sal)_att\.(g|W_z)\.")
 CLASSIFIER = "fc8.weight"
-MAX_CLASSES = 254  # as many as 8-bit label maps can hold beside background and "ignore"
 
 
 def published_network(state: Mapping[str, Tensor], path: Path) -> AuxSegNet:

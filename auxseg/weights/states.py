@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from auxseg.weights.files import read_content
 USUAL = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 AVERAGES = ("model_ema", "state_dict_ema", "ema_state_dict", "ema")
 MAX_DEPTH = 3  # of dicts within dicts
+MAX_STATES = 100  # of a file; each is compared with all networks
 MAX_PARTS = 4  # of a prefix, such as module.encoder.backbone.body.
 SHOWN = 10
 
@@ -50,7 +52,11 @@ def read_states(path: Path) -> list[State]:
         ValueError: If the file is missing, cannot be read, or holds no state dict of tensors.
     """
     content = read_content(path)
-    states = list(_states(content, ()))
+    states = list(islice(_states(content, (), set()), MAX_STATES + 1))
+    if len(states) > MAX_STATES:
+        raise ValueError(
+            f"{path}: holds more than {MAX_STATES} state dicts: save one of them alone"
+        )
     if not states:
         what = f"the keys {listed(list(content))}" if content and isinstance(content, dict) else ""
         raise ValueError(
@@ -86,21 +92,23 @@ def listed(names: Sequence[Any]) -> str:
     return ", ".join(repr(name)[:80] for name in names[:SHOWN]) + more
 
 
-def _states(content: Any, keys: tuple[str, ...]) -> Iterator[State]:
-    if not isinstance(content, dict) or len(keys) > MAX_DEPTH:
+def _states(content: Any, keys: tuple[str, ...], seen: set[int]) -> Iterator[State]:
+    """Yield the state dicts in a dict; one that is held many times is yielded once."""
+    if not isinstance(content, dict) or len(keys) > MAX_DEPTH or id(content) in seen:
         return
+    seen.add(id(content))
     dicts = [key for key, value in content.items() if isinstance(value, dict)]
     dicts = [key for key in dicts if isinstance(key, str)]
     usual = [key for key in USUAL if key in dicts]
     averages = [key for key in AVERAGES if key in dicts]
     others = [key for key in dicts if key not in (*usual, *averages)]
     for key in usual:
-        yield from _states(content[key], (*keys, key))
+        yield from _states(content[key], (*keys, key), seen)
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     if tensors and all(map(_is_plain, tensors, tensors.values())):
         yield State(tensors, keys)
     for key in others + averages:
-        yield from _states(content[key], (*keys, key))
+        yield from _states(content[key], (*keys, key), seen)
 
 
 def _is_plain(name: Any, tensor: Tensor) -> bool:

@@ -365,3 +365,18 @@ def test_maps_are_read_one_at_a_time(root: Path, index: Index) -> None:
     assert next(reading)[0] == "0"
     write_labels(root / "1.png", np.full(SIZE, 255, np.uint8))
     assert (next(reading)[1] == 255).all()
+
+
+def test_of_very_many_bad_values_the_first_are_listed_and_all_are_counted(
+    root: Path, index: Index
+) -> None:
+    data = {"imagePath": "0.jpg", "imageHeight": SIZE[0], "imageWidth": SIZE[1]}
+    path = root / "0.json"
+    path.write_text(json.dumps(data | {"shapes": [0] * 20_000}), "utf-8")
+    report = Report()
+    assert list(read_corrections(root, index, report)) == []
+    with pytest.raises(DatasetError) as error:
+        report.refuse()
+    lines = str(error.value).splitlines()
+    assert lines[0] == f"{path}: shapes.0: 0: input should be an object"
+    assert lines[-1] == "and 1 more: unusable file"

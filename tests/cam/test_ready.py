@@ -1,5 +1,6 @@
 """Ready CAMs of other methods come in as those of the network, whatever form their files have."""
 
+import os
 import pickle
 import sys
 from collections import OrderedDict
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from auxseg.cam import files
 from auxseg.cam.multi_scale import EPSILON
 from auxseg.cam.ready import CamError, ReadyCams
 from auxseg.data.index import Entry, write_index
@@ -311,3 +313,24 @@ def test_the_stage_writes_nothing_until_every_image_has_its_cams(
     save(tmp_path / "cams" / "2.npy", {1: cams()[0]})
     run(*inputs, tmp_path / "cams", tmp_path / "ready")
     np.testing.assert_allclose(Shards(tmp_path / "ready")["2"]["cam"], cams()[:1], atol=1e-3)
+
+
+def test_lists_that_hold_one_another_or_an_array_many_times_are_not_written_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_BYTES", 2**20)
+    numbers: list[Any] = [0, 1]
+    for _ in range(12):
+        numbers = [numbers] * 50
+    save(tmp_path / "a.npy", {"keys": numbers, "cam": np.ones((2, *GRID))})
+    (line,) = problems(tmp_path)
+    assert line.endswith("a.npy: 'keys' holds something else than numbers and arrays")
+    map_ = np.ones(2**7, np.float64)
+    for count, end in ((1024, "is 128×1024, another shape"), (1025, "more than 1 MiB of arrays")):
+        save(tmp_path / "a.npy", {"keys": [0], "cam": [map_] * count})
+        assert end in problems(tmp_path, entry(labels=(0,)))[0]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npy")
+    assert "1 of 1 training images have no CAM" in problems(tmp_path)[0]

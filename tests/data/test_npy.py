@@ -313,3 +313,80 @@ def test_damage_never_raises_anything_but_a_value_error(
         read_npy(path)
     except ValueError as error:
         assert "\n" not in str(error)
+
+
+def with_header(path: Path, length: int) -> Path:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }".ljust(length)
+    path.write_bytes(b"\x93NUMPY\2\0" + length.to_bytes(4, "little") + header + bytes(4))
+    return path
+
+
+def test_a_header_may_be_as_long_as_numpy_lets_it_be(tmp_path: Path) -> None:
+    assert read_npy(with_header(tmp_path / "a.npy", 10_000)) == 0
+    with pytest.raises(ValueError, match=r"a\.npy: its header has 10001 bytes, and the limit is"):
+        read_npy(with_header(tmp_path / "a.npy", 10_001))
+
+
+@pytest.mark.parametrize("is_pickled", [False, True])
+def test_an_array_may_have_32_dimensions(is_pickled: bool, tmp_path: Path) -> None:
+    def read(dimensions: int) -> Any:
+        array = np.ones([1] * dimensions, np.float32)
+        content = {"a": array} if is_pickled else array
+        return read_npy(stored(tmp_path / "a.npy", content))
+
+    found = read(32)
+    assert (found["a"] if is_pickled else found).ndim == 32
+    with pytest.raises(ValueError, match="an array of 33 dimensions, not 32 at most"):
+        read(33)
+
+
+def test_the_product_of_many_sizes_is_not_computed(tmp_path: Path) -> None:
+    """It would take minutes."""
+    data = reconstructed(b"(" + b"J\xff\xff\xff\x7f" * 200_000 + b"t")
+    with pytest.raises(ValueError, match="an array of 200000 dimensions"):
+        read_npy(pickled(tmp_path / "a.npy", data))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_limit_are_refused(method: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        archive.writestr("a.npy", np_bytes(np.ones(2)))
+    with pytest.raises(ValueError, match=r"a\.npz: compressed by another method than deflate"):
+        read_npy(tmp_path / "a.npz")
+
+
+def test_an_archive_holds_one_pickled_object(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.array(LABELS, object), b=np.ones(2), c=np.ones(3))
+    assert same(read_npy(path), {"a": LABELS, "b": np.ones(2), "c": np.ones(3)})
+    np.savez(path, a=np.array(LABELS, object), b=np.array([1], object))
+    with pytest.raises(ValueError, match=r"a\.npz: holds more than one pickled object"):
+        read_npy(path)
+
+
+def test_files_steps_and_depth_are_read_up_to_their_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = np.zeros(10_000, np.uint8)
+    plain, packed = stored(tmp_path / "a.npy", zeros), tmp_path / "a.npz"
+    np.savez_compressed(packed, zeros)
+    size = plain.stat().st_size
+    for limit, fits in ((size, True), (size - 1, False)):
+        monkeypatch.setattr(npy, "MAX_BYTES", limit)
+        reads(plain, None if fits else "larger than 0 MiB")
+        reads(packed, None if fits else "more than 0 MiB are packed in it")
+    monkeypatch.undo()
+    lists = pickled(tmp_path / "b.npy", nested(16))
+    reads(lists, None)
+    reads(pickled(tmp_path / "c.npy", nested(18)), "nested in more than 16 others")
+    for limit, problem in ((33, None), (32, "a pickle of more than 32 steps")):
+        monkeypatch.setattr(pickles, "MAX_STEPS", limit)
+        reads(lists, problem)
+
+
+def reads(path: Path, problem: str | None) -> None:
+    if problem is None:
+        read_npy(path)
+        return
+    with pytest.raises(ValueError, match=problem):
+        read_npy(path)

@@ -1,5 +1,6 @@
 """Photographs of any kind become upright 8-bit RGB of bounded size, or are refused."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from auxseg.data.photos import read_photo
+from auxseg.data import photos
+from auxseg.data.photos import open_image, read_photo
 from helpers import noise
 
 Pixels = npt.NDArray[np.uint8]
@@ -275,3 +277,38 @@ def test_damage_never_raises_anything_but_a_value_error() -> None:
         except ValueError:
             refused += 1
     assert 0 < refused < 600
+
+
+def test_a_photograph_of_exactly_the_most_pixels_is_opened() -> None:
+    data = bytearray(encoded(Image.new("L", (8, 8))))
+    data[16:24] = struct.pack(">II", 10_000, 10_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    assert open_image(bytes(data)).size == (10_000, 10_000)
+
+
+@pytest.mark.parametrize("behind", [b"", b"\xff\xda\0\2" * 200], ids=["", "a video"])
+def test_a_jpeg_of_too_many_scans_is_refused(behind: bytes) -> None:
+    """An empty scan has a dozen bytes, and takes as long as a whole one."""
+    image = Image.fromarray(noise(16, 24))
+    whole = encoded(image, "JPEG", progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    count = whole.count(b"\xff\xda")
+    assert count < 15
+
+    def with_scans(number: int) -> bytes:
+        return whole[:-2] + last * (number - count) + whole[-2:] + behind
+
+    assert read_photo(with_scans(100), 1024).full_size == (24, 16)
+    with pytest.raises(ValueError, match=r"^a JPEG of more than 100 scans: save it anew$"):
+        read_photo(with_scans(101), 1024)
+
+
+def test_scans_are_counted_in_a_jpeg_of_several_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow calls its format MPO."""
+    image = Image.fromarray(noise(16, 24))
+    data = encoded(image, "MPO", save_all=True, append_images=[image])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    for most, problem in ((1, False), (0, True)):
+        monkeypatch.setattr(photos, "MAX_SCANS", most)
+        with pytest.raises(ValueError, match="scans") if problem else contextlib.nullcontext():
+            open_image(data)

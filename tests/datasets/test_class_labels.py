@@ -159,3 +159,15 @@ def test_nothing_more_is_said_of_labels_that_cannot_be_read(tmp_path: Path) -> N
     assert import_problems("folder", root, dataset_params(format="folder")) == [
         f"{root / 'cls_labels.npy'}: no file of numpy: it begins with b'<html>'"
     ]
+
+
+def test_lists_that_hold_one_another_many_times_are_not_written_out(tmp_path: Path) -> None:
+    """So would numpy, which would take all the memory."""
+    row: list[Any] = [0, 1]
+    for _ in range(12):
+        row = [row] * 50
+    path = store(tmp_path, {"a": row, "b": ["0" * 10**6, *["1"] * 10**4]})
+    assert problems(path) == [
+        "key 'a': a row of 0 and 1 is needed",
+        "key 'b': a row of 0 and 1 is needed",
+    ]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from auxseg.data.index import Index
-from auxseg.datasets.rle import read_counts
+from auxseg.datasets import instances
+from auxseg.datasets.rle import read_counts, read_rle
 from auxseg.params import Dataset
 from helpers import dataset_params, import_dataset, import_problems, noise
 from project import ROOT
@@ -376,3 +377,53 @@ def test_real_annotations_are_imported() -> None:
     index = imported(COCO, **changed)
     assert len(index.entries) == 43
     assert index.entries[0].id == "000000000009"
+
+
+def test_a_run_covers_a_hundred_million_pixels_at_most() -> None:
+    most = 100_000_000
+    assert read_rle({"size": [1, most], "counts": [most]}).counts.tolist() == [most]
+    for size, count in (([1, most + 1], most), ([1, most], most + 1)):
+        with pytest.raises(ValueError, match=r"RLE whose (size|counts) are not whole numbers"):
+            read_rle({"size": size, "counts": [count]})
+
+
+def with_outlines(root: Path, *outlines: list[float]) -> Path:
+    values = content("train2014")
+    values["annotations"] = [annotation(9, 17, segmentation=[outline]) for outline in outlines]
+    store(root, "train2014", values)
+    return root / "annotations" / "instances_train2014.json"
+
+
+def test_coordinates_are_read_up_to_the_limit(root: Path) -> None:
+    assert instances.read_instances(with_outlines(root, [-100_000, 0, 100_000, 0, 5, 5]))
+    path = with_outlines(root, [-100_001, 0, 5, 0, 5, 5])
+    with pytest.raises(ValueError, match="a coordinate that is none from -100000 to 100000"):
+        instances.read_instances(path)
+
+
+def test_the_outlines_of_an_image_have_a_largest_length(root: Path) -> None:
+    """pycocotools needs memory for each of their pixels, also outside of the image."""
+    zigzag = [-1e5, 0, 1e5, 1] * 24 + [-1e5, 0, 99_999, 1]  # 9,999,998 pixels
+    assert instances.read_instances(with_outlines(root, zigzag, [0, 0, 0.5, 0, 0, 0]))
+    path = with_outlines(root, zigzag, [0, 0, 1, 0, 1, 1], [0, 0, 1, 0, 1, 1])
+    with pytest.raises(ValueError) as error:
+        instances.read_instances(path)
+    assert str(error.value) == (
+        f"{path}: annotations.1.segmentation: the outlines of its image are longer than 10000000 "
+        "pixels together: simplify them"
+    )
+
+
+def test_of_very_many_bad_values_the_first_are_listed_and_all_are_counted(root: Path) -> None:
+    values = content("train2014")
+    for number, lines in ((10_000, 10_000), (10_001, 21)):
+        values["images"] = [0] * number
+        store(root, "train2014", values)
+        with pytest.raises(ValueError) as error:
+            instances.read_instances(root / "annotations/instances_train2014.json")
+        found = str(error.value).splitlines()
+        assert len(found) == lines
+        assert found[0].endswith("images.0: 0: input should be an object")
+    assert found[-1].endswith(
+        "the file: 10001 problems; of each list, the first 20 values were checked"
+    )

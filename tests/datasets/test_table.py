@@ -141,6 +141,14 @@ def test_a_quote_that_swallows_a_large_table_is_named_where_it_is(tmp_path: Path
     assert line.endswith("; is a quote missing?")
 
 
+def test_a_cell_may_have_131072_characters(tmp_path: Path) -> None:
+    for length, is_read in ((131_072, True), (131_073, False)):
+        (tmp_path / "labels.csv").write_text(f"id,labels\na,{'c' * length}\n")
+        report = Report()
+        rows = read_table(tmp_path / "labels.csv", PARAMS, report)
+        assert (rows is not None, report.has_problems) == (is_read, not is_read)
+
+
 def test_nothing_more_is_said_of_a_table_that_cannot_be_read(tmp_path: Path) -> None:
     assert problems(folder(tmp_path, "id,labels,labels\na,cat,cat\n")) == [
         "labels.csv, line 1: column 'labels' occurs twice"

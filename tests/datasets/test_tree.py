@@ -59,3 +59,14 @@ def test_a_name_that_is_not_utf_8_is_named(root: Path) -> None:
         pytest.skip("this file system has UTF-8 names only")
     (line,) = problems(root)
     assert line.endswith("caf\\udce9.jpg': the name is not UTF-8, and DVC refuses it: rename it")
+
+
+def test_pipes_and_devices_are_refused_wherever_they_are(root: Path) -> None:
+    """Reading one would wait for ever, or never end."""
+    os.mkfifo(root / "labels.csv")
+    (root / "images/more/b.jpg").symlink_to("/dev/zero")
+    end = "neither a file nor a folder, but a pipe or device: remove it"
+    assert sorted(problems(root)) == [
+        f"{root / 'images/more/b.jpg'}: {end}",
+        f"{root / 'labels.csv'}: {end}",
+    ]

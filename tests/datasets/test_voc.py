@@ -378,3 +378,29 @@ def test_real_photographs_are_imported() -> None:
     assert len(names) == 20
     assert (len(index.split("train")), len(index.split("val"))) == (104, 26)
     assert not warnings
+
+
+def test_an_annotation_may_have_a_megabyte(root: Path) -> None:
+    path = root / "Annotations" / "007.xml"
+    text = path.read_bytes()
+    path.write_bytes(text.ljust(2**20))
+    assert imported(root)
+    path.write_bytes(text.ljust(2**20 + 1))
+    assert problems(root) == [f"{path}: not readable as XML: larger than 1 MiB"]
+
+
+def test_entities_neither_grow_nor_read_files(root: Path) -> None:
+    path, secret = root / "Annotations" / "007.xml", root / "secret"
+    secret.write_text("dog")
+    lines = [f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10)]
+    for declared, used, problem in (
+        ("".join(['<!ENTITY a0 "dog">', *lines]), "a9", "amplification"),
+        (f'<!ENTITY a SYSTEM "{secret.as_uri()}">', "a", "undefined entity &a;"),
+    ):
+        path.write_text(
+            f"<!DOCTYPE annotation [{declared}]>"
+            f"<annotation><object><name>&{used};</name></object></annotation>"
+        )
+        (line,) = problems(root)
+        assert line.startswith(f"{path}: not readable as XML: ")
+        assert problem in line

@@ -3,6 +3,7 @@
 import math
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -672,6 +673,17 @@ def test_a_pth_file_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path
             bomb.writestr(name, plain.read(name))
     with pytest.raises(ValueError, match=r"bomb\.pth: .* compressed archive"):
         read_state(tmp_path / "bomb.pth")
+
+
+def test_a_network_describes_as_many_classes_as_label_maps_can_hold(tmp_path: Path) -> None:
+    """Memory for all of them would be taken before the weights are compared."""
+    network = new_classifier("tiny", 254, freeze_batchnorm=False)
+    save_network(tmp_path, network)
+    assert load_network(tmp_path, Classifier).config.classes == 254
+    network.config = replace(network.config, classes=255)
+    save_network(tmp_path, network)
+    with pytest.raises(ValueError, match="it describes 255 classes, not 1 to 254"):
+        load_network(tmp_path, Classifier)
 
 
 def test_a_safetensors_header_larger_than_its_file_is_one_clear_line(tmp_path: Path) -> None:

@@ -41,3 +41,12 @@ def test_the_model_card_lies_beside_the_network(finished: tuple[Project, str]) -
     last = finished[0].folder / "data" / "rounds" / "2"
     assert (last / "model" / "network.safetensors").is_file()
     assert "--model data/rounds/2/model" in (last / "model_card.md").read_text("utf-8")
+
+
+def test_reports_hold_no_path_of_the_machine(finished: tuple[Project, str]) -> None:
+    folder = finished[0].folder
+    reports = [folder / "data/rounds/2/model_card.md"]
+    reports += [path for path in (folder / "metrics").rglob("*") if path.is_file()]
+    assert {path.suffix for path in reports} >= {".md", ".html", ".json", ".csv", ".png"}
+    for path in reports:
+        assert str(folder).encode() not in path.read_bytes(), path

@@ -23,12 +23,14 @@ def params() -> Params:
     return load_params(ROOT / "params.yaml")
 
 
-def card(index: Index, params: Params, score: float, corrected: int = 0) -> str:
+def card(
+    index: Index, params: Params, score: float, corrected: int = 0, class_name: str = "a|b"
+) -> str:
     rounds = pd.DataFrame([dict.fromkeys(SCORES, score) | {"round": n} for n in (0, 1)])
     rounds["pseudo_labels.corrected"] = corrected
     images = 0 if math.isnan(score) else 7
     values = {"val": {"images": images, "miou": score, "crf": {"miou": score}}}
-    classes = pd.DataFrame({"class": ["background", "a|b"], "iou": [score, math.nan]})
+    classes = pd.DataFrame({"class": ["background", class_name], "iou": [score, math.nan]})
     model = PurePosixPath("data/rounds/1/model")
     return model_card(index, params, rounds, values, classes, model)
 
@@ -51,3 +53,35 @@ def test_without_masks_it_says_so_and_shows_no_number(index: Index, params: Para
 
 def test_it_counts_the_labels_that_people_corrected(index: Index, params: Params) -> None:
     assert "3 training images whose labels people corrected" in card(index, params, 0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("</td><img src=x onerror=alert(1)>", r"\</td\>\<img src=x onerror=alert(1)\>"),
+        ("[a](javascript:b)", r"\[a\](javascript:b)"),
+        ("`a` *b* _c_ ~d~ $e$", r"\`a\` \*b\* \_c\_ \~d\~ \$e\$"),
+        (r"a\|b", r"a\\\|b"),
+        ("&lt;b&gt;", r"\&lt;b\&gt;"),
+        ("tv-monitor 2.0 (é)", "tv-monitor 2.0 (é)"),
+    ],
+)
+def test_the_name_of_a_class_is_text_and_nothing_else(
+    name: str, shown: str, index: Index, params: Params
+) -> None:
+    assert f"\n| {shown} | – |\n" in card(index, params, 0.5, class_name=name)
+
+
+def test_of_paths_outside_the_project_only_the_names_are_shown(
+    index: Index, params: Params
+) -> None:
+    paths = {"dataset": "root", "saliency": "root", "network": "weights", "corrections": "root"}
+    moved = {
+        section: getattr(params, section).model_copy(update={key: f"/home/me/{section}"})
+        for section, key in paths.items()
+    }
+    text = card(index, params.model_copy(update=moved), 0.5)
+    assert "/home" not in text
+    assert str(index.root) not in text
+    assert "weights `network`" in text
+    assert "saliency `saliency`" in text

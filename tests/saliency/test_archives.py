@@ -110,6 +110,16 @@ def test_a_file_larger_than_the_limit_is_refused_and_the_limit_named(
         members[0].read()
 
 
+@pytest.mark.parametrize("kind", KINDS[:5])
+def test_a_file_of_exactly_the_limit_is_read(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MAX_BYTES", 2**20)
+    root = pack(tmp_path / kind, [("a.png", bytes(2**20))])
+    with open_members(root, []) as members:
+        assert len(members[0].read()) == 2**20
+
+
 def test_a_zip_that_lies_about_a_size_gives_no_more_than_it_says(tmp_path: Path) -> None:
     root = pack(tmp_path / "maps.zip", [("bomb.png", bytes(10**6))])
     data = root.read_bytes().replace(struct.pack("<L", 10**6), struct.pack("<L", 10))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auxseg.saliency import protobuf
 from auxseg.saliency.protobuf import MESSAGES, external_file
 from onnx_models import keep_elsewhere, model
 
@@ -110,3 +111,14 @@ def test_what_protobuf_reads_as_weights_elsewhere_is_seen_in_damaged_models_too(
     )
     with suppress(ValueError):  # refused, which is as safe
         assert (external_file(data) is not None) == elsewhere
+
+
+def test_a_model_has_so_many_messages_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two bytes each, they take a hundred times as much memory."""
+    data = onnx.helper.make_model(graph(onnx.helper.make_tensor("w", 1, [1], [1.0])))
+    count = 3  # model, graph, tensor
+    monkeypatch.setattr(protobuf, "MAX_MESSAGES", count)
+    assert external_file(data.SerializeToString()) is None
+    data.graph.node.add()
+    with pytest.raises(ValueError, match="more than 3 nodes, attributes and tensors"):
+        external_file(data.SerializeToString())

@@ -107,6 +107,16 @@ def test_what_is_no_weights_is_called_by_its_name(what: str, name: str, tmp_path
     assert "\n" not in message and "weights_only" not in message
 
 
+@pytest.mark.parametrize(("length", "problem"), [(10**8, "header"), (10**8 + 1, "neither")])
+def test_a_header_of_safetensors_has_100_mb_at_most(
+    length: int, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + b"{" + bytes(100))
+    with pytest.raises(ValueError, match=f"cannot be read as weights: .*{problem}"):
+        read_content(path)
+
+
 def test_only_a_pickle_is_said_to_hold_code(tmp_path: Path) -> None:
     for what, content in NO_WEIGHTS.items():
         (tmp_path / "w.pth").write_bytes(content)

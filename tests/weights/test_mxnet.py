@@ -137,3 +137,12 @@ def test_changed_bytes_are_read_as_other_values_or_refused(
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_an_array_has_eight_dimensions_at_most(tmp_path: Path) -> None:
+    def content(dimensions: int) -> bytes:
+        return listed([stored(np.zeros([1] * dimensions, np.float32), V2)], [b"a"])
+
+    assert read(content(8), tmp_path)["a"].ndim == 8
+    with pytest.raises(ValueError, match="9 dimensions, not 8 at most"):
+        read(content(9), tmp_path)

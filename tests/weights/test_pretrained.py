@@ -130,7 +130,8 @@ def test_a_dict_that_does_not_fit_hides_no_other(resnet18: State, tmp_path: Path
 
 def test_the_dicts_of_a_checkpoint_are_tried_in_the_order_of_the_list(tmp_path: Path) -> None:
     tensors = {"a": torch.zeros(1)}
-    content = dict.fromkeys((*reversed(AVERAGES), "other", *reversed(USUAL)), tensors)
+    keys = (*reversed(AVERAGES), "other", *reversed(USUAL))
+    content: dict[str, Any] = {key: dict(tensors) for key in keys}
     torch.save(content | tensors, tmp_path / "w.pth")
     found = [state.keys for state in read_states(tmp_path / "w.pth")]
     assert found == [*((key,) for key in USUAL), (), ("other",), *((key,) for key in AVERAGES)]
@@ -196,3 +197,19 @@ def test_a_file_without_a_state_dict_is_refused_with_its_keys(
     content: Any, what: str, tmp_path: Path
 ) -> None:
     assert refusal(content, tmp_path) == f"not a state dict of tensors: {what}"
+
+
+def test_a_file_may_hold_a_hundred_state_dicts_and_one_of_them_many_times(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({f"k{n}": {"a": torch.ones(n + 1)} for n in range(100)}, path)
+    assert len(read_states(path)) == 100
+    torch.save({f"k{n}": {"a": torch.ones(n + 1)} for n in range(101)}, path)
+    with pytest.raises(
+        ValueError, match=r"weights\.pth: holds more than 100 state dicts: save one"
+    ):
+        read_states(path)
+    nested: dict[str, Any] = {"a": torch.ones(1)}
+    for _ in range(3):
+        nested = {f"k{n}": nested for n in range(300)}
+    torch.save(nested, path)
+    assert [state.keys for state in read_states(path)] == [("k0", "k0", "k0")]
