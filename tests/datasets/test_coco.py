@@ -403,8 +403,8 @@ def test_coordinates_are_read_up_to_the_limit(root: Path) -> None:
 
 def test_the_outlines_of_an_image_have_a_largest_length(root: Path) -> None:
     """pycocotools needs memory for each of their pixels, also outside of the image."""
-    zigzag = [-1e5, 0, 1e5, 1] * 24 + [-1e5, 0, 99_999, 1]  # 9,999,998 pixels
-    assert instances.read_instances(with_outlines(root, zigzag, [0, 0, 0.5, 0, 0, 0]))
+    zigzag = [-1e5, 0, 1e5, 1] * 24 + [-1e5, 0, 99_999, 1]  # 9,999,998 pixels, and 2 more
+    assert instances.read_instances(with_outlines(root, zigzag, [0, 0, 0.7, 0, 0, 0]))
     path = with_outlines(root, zigzag, [0, 0, 1, 0, 1, 1], [0, 0, 1, 0, 1, 1])
     with pytest.raises(ValueError) as error:
         instances.read_instances(path)

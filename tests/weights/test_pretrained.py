@@ -94,7 +94,7 @@ def test_the_first_of_several_is_taken_and_the_others_are_named(
     resnet18: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = {name: tensor + 1 for name, tensor in resnet18.items()}
-    content = {"ema": other, "mine": other, "net": other, "state_dict": resnet18}
+    content = {"ema": other, "mine": dict(other), "net": dict(other), "state_dict": resnet18}
     assert holds(load(content, tmp_path), resnet18)
     assert capsys.readouterr().err == (
         "weights: taken from 'state_dict'; also there from 'net'; also there from 'mine'; "
