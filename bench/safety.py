@@ -51,8 +51,8 @@ POINTS = {
         ("hashlib", "sha256"),
     ],
     "syncs": [
-        ("os", "fsync"),
-        ("os", "fdatasync"),
+        ("auxseg.data.files", "sync"),
+        ("auxseg.data.files", "sync_all"),
     ],
 }
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from auxseg.data.encoding import encode
 from auxseg.data.files import new_file, new_folder, read_table, write_json
 from auxseg.data.index import read_index
 from auxseg.params import load_params
@@ -55,7 +56,8 @@ def main(
             table.to_csv(partial, index=False)
     with new_folder(out / "overlays", checksums=False) as folder:
         for entry in indexes[1].split("train"):
-            draw_example(indexes[1], entry, folders).save(folder / f"{entry.id}.png")
+            picture = encode(draw_example(indexes[1], entry, folders), "PNG")
+            (folder / f"{entry.id}.png").write_bytes(picture)
     write_page(
         out / "report.html", page_content(indexes[0], indexes[1], params, folders, tables, values)
     )

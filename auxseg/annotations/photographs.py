@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from auxseg.data.encoding import encode
 from auxseg.data.index import Entry, Index
 from auxseg.data.photos import open_image
 
@@ -23,4 +24,4 @@ def write_photograph(path: Path, index: Index, entry: Entry) -> None:
     if original.format == "JPEG" and np.array_equal(np.asarray(original.convert("RGB")), image):
         path.write_bytes(data)
     else:
-        Image.fromarray(image).save(path, quality=QUALITY)
+        path.write_bytes(encode(Image.fromarray(image), "JPEG", quality=QUALITY))

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from auxseg.data.arrays import Bytes
+from auxseg.data.encoding import encode
 from auxseg.data.files import FIRST, exists, find_files, read_file
 from auxseg.data.palette import voc_palette
 from auxseg.data.photos import open_image
@@ -18,7 +19,7 @@ def encode_labels(labels: Bytes) -> bytes:
     """Encode a label map (H, W) uint8 as 8-bit PNG with the VOC palette (255 = ignore)."""
     image = Image.fromarray(labels)
     image.putpalette(voc_palette().tobytes())
-    return _png(image)
+    return encode(image, "PNG")
 
 
 def write_labels(path: Path, labels: Bytes) -> None:
@@ -40,7 +41,7 @@ def read_labels(path: Path) -> Bytes:
 
 def encode_grey(values: Bytes) -> bytes:
     """Encode a grey map (H, W) uint8 as 8-bit PNG."""
-    return _png(Image.fromarray(values))
+    return encode(Image.fromarray(values), "PNG")
 
 
 def read_grey(path: Path) -> Bytes:
@@ -83,12 +84,6 @@ def write_files(folder: Path, items: Iterable[tuple[str, bytes]]) -> None:
     """Write encoded maps, given as pairs of id and content, as ``<id>.png``."""
     for name, data in items:
         (folder / f"{name}.png").write_bytes(data)
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _open(path: Path) -> Image.Image:

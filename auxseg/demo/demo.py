@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from auxseg.data.encoding import encode
 from auxseg.data.palette import voc_palette
 from auxseg.demo.scenes import CLASSES, SMALLEST, Scene, draw_scene
 
@@ -58,10 +59,11 @@ def write_demo(
     names = [f"demo_{number:05d}" for number in range(train_images + val_images)]
     for number, name in enumerate(names):
         scene = draw_scene(np.random.default_rng([seed, number]), min_side, max_side)
-        Image.fromarray(scene.image).save(images / f"{name}.jpg", quality=95)
+        photo = encode(Image.fromarray(scene.image), "JPEG", quality=95)
+        (images / f"{name}.jpg").write_bytes(photo)
         mask = Image.fromarray(scene.mask)
         mask.putpalette(voc_palette().tobytes())
-        mask.save(masks / f"{name}.png")
+        (masks / f"{name}.png").write_bytes(encode(mask, "PNG"))
         (annotations / f"{name}.xml").write_text(_annotation(name, scene))
     members = {
         "train": names[:train_images],

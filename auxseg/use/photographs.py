@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from auxseg.auxsegnet.network import AuxSegNet
+from auxseg.data.encoding import encode
 from auxseg.data.files import write_json
 from auxseg.data.maps import write_labels
 from auxseg.data.photos import read_photo
@@ -83,7 +84,7 @@ def segment_photographs(
         with outputs.new(_file(labels, name)) as partial:
             write_labels(partial, resize_labels(map_, size))
         with outputs.new(_file(overlays, name)) as partial:
-            Image.fromarray(overlay(photo.pixels, map_)).save(partial, "PNG")
+            partial.write_bytes(encode(Image.fromarray(overlay(photo.pixels, map_)), "PNG"))
         if coco_json is not None:
             document.add(file_names[path], size, probabilities)
     if coco_json is not None:

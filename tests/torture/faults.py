@@ -1,7 +1,6 @@
 """All kinds of faults, and one attempt of `dvc repro` under one of them."""
 
 import json
-import os
 import random
 import re
 import shutil
@@ -20,7 +19,6 @@ from torture import damage
 from torture.attempt import FEW_SECONDS, POLL, SHELLS, Attempt
 
 PRELOAD = ("/usr/lib/fiu/fiu_posix_preload.so", "/usr/lib/libfiu.so.0")
-FAKETIME = f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1"
 OTHER_DISK = Path("/dev/shm")
 MARKS = re.MULTILINE | re.IGNORECASE
 
@@ -72,8 +70,6 @@ def this_machine(folder: Path) -> Iterator[Machine]:
     missing = {}
     if not all(Path(library).exists() for library in PRELOAD):
         missing |= dict.fromkeys(ERRORS, "needs libfiu: apt install fiu-utils")
-    if not Path(FAKETIME).exists():
-        missing["clock jumps"] = "needs libfaketime: apt install faketime"
     if find_spec("ray") is None:
         missing["kill Ray process"] = "needs Ray: .venv/bin/pip install 'ray[train]'"
     read_only = folder / "read-only"
@@ -214,7 +210,8 @@ def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) 
         _move_scratch(project)
         return Plan()
     if kind == "clock jumps":
-        return _clock(project, chance)
+        fault = {"kind": "clock", "days": chance.randint(-400, 400), "dvc": True}
+        return Plan(_inside(fault | {"seconds": chance.uniform(0, 5)}, chance))
     if kind == "two at once":
         return Plan(meanwhile=_second)
     detail = DAMAGES[kind](project, chance)
@@ -272,26 +269,6 @@ def _move_scratch(project: Project) -> None:
         shutil.rmtree(there, ignore_errors=True)
         shutil.move(here, there)
         here.symlink_to(there)
-
-
-def _clock(project: Project, chance: random.Random) -> Plan:
-    """Days before or after the truth, and once more at the chosen moment."""
-    stamp = project.folder.with_name("clock")
-
-    def jump(_: Project) -> str:
-        partial = stamp.with_name("clock.new")
-        partial.write_text(f"{chance.randint(-400, 400):+d}d")
-        partial.replace(stamp)
-        return ""
-
-    jump(project)
-    environment = {
-        "LD_PRELOAD": FAKETIME,
-        "FAKETIME_TIMESTAMP_FILE": str(stamp),
-        "FAKETIME_CACHE_DURATION": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
-    return Plan(environment, meanwhile=jump, detail=stamp.read_text())
 
 
 def _second(project: Project) -> str:

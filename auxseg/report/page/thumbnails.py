@@ -1,7 +1,6 @@
 """Small pictures of photographs and maps, as ``data:`` addresses that a page can hold."""
 
 import base64
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from auxseg.data.arrays import Bytes, Floats
+from auxseg.data.encoding import encode
 from auxseg.data.palette import IGNORE, voc_palette
 from auxseg.data.pixels import resize_labels
 from auxseg.report.plots import HATCH_DARK, HATCH_LIGHT, INFERNO
@@ -83,7 +83,5 @@ def _encode_codes(
 
 
 def _encode(image: Image.Image, format_: str, **options: Any) -> Thumbnail:
-    buffer = io.BytesIO()
-    image.save(buffer, format_, **options)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(encode(image, format_, **options)).decode()
     return Thumbnail(f"data:image/{format_.lower()};base64,{data}", image.width, image.height)

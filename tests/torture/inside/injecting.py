@@ -5,6 +5,8 @@
   does it; without its library in LD_PRELOAD nothing happens. Each injected error is a line in
   <TORTURE_UNITS>.errors.
 - `memory` and `descriptors`, with `room`: so much more may be allocated or opened.
+- `clock`, with `days` and `seconds`: the time of the day is wrong by so many days, and from so many
+  seconds on by as many in the other direction.
 
 DVC and the stages are hit from the moment at which they begin to work, and not while Python
 imports a module: a library that cannot be read is not theirs to survive.
@@ -18,6 +20,7 @@ import json
 import os
 import random
 import resource
+import time
 from functools import wraps
 from pathlib import Path
 
@@ -91,8 +94,21 @@ def begin():
         lower(resource.RLIMIT_AS, pages * resource.getpagesize() + FAULT["room"])
     elif FAULT["kind"] == "descriptors":
         lower(resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) + FAULT["room"])
+    elif FAULT["kind"] == "clock":
+        jump()
     elif "fiu_posix_preload" in os.environ.get("LD_PRELOAD", ""):
         Errors()
+
+
+def jump():
+    """Let the clock of this process jump."""
+    real, start = time.time_ns, time.monotonic()
+
+    def wrong():
+        days = FAULT["days"] * (1 if time.monotonic() < start + FAULT["seconds"] else -1)
+        return real() + days * 86400 * 10**9
+
+    time.time_ns, time.time = wrong, lambda: wrong() / 1e9
 
 
 def lower(limit, value):
