@@ -109,6 +109,8 @@ def _live(parents: list[int]) -> bool:
         ) and os.getsid(parents[-1]) == os.getsid(0)
     except (psutil.Error, ProcessLookupError):  # one died meanwhile
         return False
+    except OSError:  # nobody can tell now, such as for lack of file descriptors
+        return True
 
 
 def _first_signal(number: int, _: FrameType | None) -> None:

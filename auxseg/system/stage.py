@@ -5,6 +5,7 @@ it still imports torch, and torch finds its settings. Its last line calls ``run`
 """
 
 import errno
+import sqlite3
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -15,12 +16,16 @@ from auxseg.system.interrupt import Interrupted, catch_signals, follow_dvc
 from auxseg.system.messages import plain
 from auxseg.system.runtime import large_pages
 
-MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError)
+MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError, sqlite3.Error)
 NO_SPACE = {
     errno.ENOSPC: "no space left on the disk{}: make room",
     errno.EDQUOT: "no space left on the disk{}, by your quota: make room",
     errno.EFBIG: "file too large{}: see `ulimit -f`, or use another file system",
 }
+NO_MEMORY = (
+    *("DefaultCPUAllocator", "could not create a primitive"),  # of torch and oneDNN
+    *("can't start new thread", "failed to map segment"),  # of Python and the loader
+)
 GOES_ON = "`dvc repro` goes on from there"
 LONGEST = 1000  # letters of a line; a damaged file may hold names of any length
 
@@ -58,14 +63,12 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
     except MENDABLE as error:
         lines = f"error: {_message(error, then)}".split("\n")
         sys.exit("\n".join(plain(line[:LONGEST]) + "…" * (len(line) > LONGEST) for line in lines))
-    except RuntimeError as error:
-        if not _is_of_a_full_gpu(error):
+    except (RuntimeError, ImportError) as error:
+        remedy = _room(error)
+        if remedy is None:
             raise
-        sys.exit(
-            "error: out of memory: the GPU's memory is full: let nothing else run on it, lower "
-            f"dataset.max_side or AUXSEG_AFFINITY_MB, or set AUXSEG_DEVICE=cpu; {then} "
-            f"({' '.join(str(error).split())})"
-        )
+        reason = " ".join(str(error).split())
+        sys.exit(f"error: out of memory: {remedy}; {then} ({reason})")
 
 
 def _message(error: Exception, then: str) -> str:
@@ -74,11 +77,26 @@ def _message(error: Exception, then: str) -> str:
         return f"{what}, {then}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.strerror}, in a file that the system did not name: see to it, {then}"
+    if isinstance(error, sqlite3.Error):
+        return f"a database of DVC: {error}; {then}"
     if isinstance(error, MemoryError):
         return f"out of memory: {error}" if str(error) else "out of memory"
     return str(error)
 
 
-def _is_of_a_full_gpu(error: RuntimeError) -> bool:
+def _room(error: Exception) -> str | None:
+    """Return how to get by with less memory; None if the error is of another kind."""
     torch = sys.modules.get("torch")  # a stage without a network does not import it
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return (
+            "the GPU's memory is full: let nothing else run on it, lower dataset.max_side or "
+            "AUXSEG_AFFINITY_MB, or set AUXSEG_DEVICE=cpu"
+        )
+    if any(words in str(error) for words in NO_MEMORY):
+        return (
+            "let less run on this machine, set AUXSEG_PROCESSES=1, or lower dataset.max_side or "
+            "the batch size"
+        )
+    return None

@@ -35,7 +35,7 @@ def flip_in_artifact(project: Project, chance: random.Random) -> str | None:
 def flip_in_scratch(project: Project, chance: random.Random) -> str | None:
     """Another bit in a kept image or checkpoint."""
     scratch = Path(project.environment["AUXSEG_SCRATCH"])
-    files = [file for file in scratch.glob("*/*") if file.suffix not in (".json", ".log")]
+    files = [file for file in scratch.glob("*/*") if file.name not in ("about.json", "lock")]
     return _flip(project, files, chance)
 
 

@@ -41,6 +41,7 @@ Callback = ctypes.CFUNCTYPE(
     ctypes.POINTER(ctypes.c_void_p),
     ctypes.POINTER(ctypes.c_uint),
 )
+LIBRARY = "fiu_posix_preload"
 importing = 0
 
 
@@ -57,6 +58,24 @@ def spare_imports():
             importing -= 1
 
     importlib._bootstrap._find_and_load = noted
+
+
+def resolve():
+    """Has libfiu look up the real functions now, while this process has one thread.
+
+    It does so at their first call. If that is made by a library while it is loaded, and another
+    thread makes one, too, each of them waits for the other.
+    """
+    libc = ctypes.CDLL(None)
+    nothing = [ctypes.c_void_p()] * 5
+    for name in ("open", "open64", "unlink", "rename", "opendir", "truncate64"):
+        getattr(libc, name)(b"", b"", *nothing)
+    for name in ("close", "read", "pread", "pread64", "readv", "write", "pwrite", "pwrite64"):
+        getattr(libc, name)(-1, *nothing)
+    for name in ("writev", "ftruncate", "ftruncate64", "fsync", "fdatasync", "fdopendir"):
+        getattr(libc, name)(-1, *nothing)
+    for name in ("mmap", "mmap64", "munmap", "madvise", "mprotect", "poll"):
+        getattr(libc, name)(*nothing)
 
 
 class Errors:
@@ -96,7 +115,7 @@ def begin():
         lower(resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) + FAULT["room"])
     elif FAULT["kind"] == "clock":
         jump()
-    elif "fiu_posix_preload" in os.environ.get("LD_PRELOAD", ""):
+    elif LIBRARY in os.environ.get("LD_PRELOAD", ""):
         Errors()
 
 
@@ -132,6 +151,8 @@ def changes():
     if FAULT is None:
         return {}
     spare_imports()
+    if LIBRARY in os.environ.get("LD_PRELOAD", ""):
+        resolve()
     found = {
         "auxseg.system.stage": [lambda module: before(module, "run")],
         "auxseg.work.processes": [lambda module: before(module, "_start")],
