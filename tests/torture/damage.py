@@ -97,7 +97,7 @@ def _outputs(project: Project) -> Iterator[tuple[Path, list[Path]]]:
             continue  # cut off by another fault
         for out in outs:
             listing = _copy(project, out.get("md5", ""))
-            output = (path.parent / out["path"]).resolve()
+            output = project.folder / out["path"]
             if not out.get("md5", "").endswith(".dir") or not listing.exists():
                 continue
             try:

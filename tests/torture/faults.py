@@ -16,10 +16,12 @@ import psutil
 
 from project import Project
 from torture import damage
-from torture.attempt import FEW_SECONDS, POLL, SHELLS, Attempt
+from torture.attempt import FEW_SECONDS, POLL, SHELLS, Attempt, units
 
 PRELOAD = ("/usr/lib/fiu/fiu_posix_preload.so", "/usr/lib/libfiu.so.0")
 OTHER_DISK = Path("/dev/shm")
+AFTER = 2.0  # seconds that an attempt goes on after its moment, if nothing was killed
+MENDABLE = r"auxseg mend|RWLock-file|dvc\.lock"
 # The line of a stage or of a library, and DVC's for a lock file that was cut off.
 CLEAR = r"^(\w* ?error: |'\S+dvc\.lock' (is invalid|validation failed))"
 
@@ -32,6 +34,10 @@ DAMAGES: dict[str, damage.Damage] = {
     "empty rwlock": damage.empty_list_of_files,
     "cut dvc.lock": damage.cut_lock,
 }
+RAY = "kill Ray process"
+# Its workers that are still starting wait for a cluster that is gone.
+RAY_SECONDS = 60.0
+ONLY_COPY = ("bit of the only copy", "half of the only copy")
 TRAININGS = ("classifier", "train")
 BY_IMAGES = ("cam", "predict", "refine", "pseudo_labels", "doubt", "compute_saliency")
 CRF = ("crf", "update_saliency")
@@ -43,7 +49,7 @@ KILLS: dict[str, tuple[str, ...] | None] = {
     "kill worker": BY_IMAGES,
     "kill CRF process": CRF,
     "kill loader": TRAININGS,
-    "kill Ray process": BY_IMAGES,
+    RAY: BY_IMAGES,
 }
 OTHERS = (
     *("memory limit", "descriptor limit", "read-only scratch", "scratch on another disk"),
@@ -72,7 +78,7 @@ def this_machine(folder: Path) -> Iterator[Machine]:
     if not all(Path(library).exists() for library in PRELOAD):
         missing |= dict.fromkeys(ERRORS, "needs libfiu: apt install fiu-utils")
     if find_spec("ray") is None:
-        missing["kill Ray process"] = "needs Ray: .venv/bin/pip install 'ray[train]'"
+        missing[RAY] = "needs Ray: .venv/bin/pip install 'ray[train]'"
     read_only = folder / "read-only"
     read_only.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(read_only)]
@@ -91,9 +97,10 @@ class Outcome:
     Attributes:
         kind: The fault that really came; empty if none did.
         stage: The stage that DVC began last, `-` before the first one.
-        detail: What was damaged, or how many calls failed.
+        detail: What was damaged, or which calls failed first.
+        calls: How many calls were let fail.
         finished: Whether DVC came to its end.
-        failed: Whether DVC ended with an error; else it was killed.
+        damaged: Whether DVC ended with an error that `auxseg mend` may mend.
         seconds: From the start to the fault, or to the end.
         end: Seconds from the fault until no process was left.
         unclear: The output, if it is not one clear line.
@@ -102,8 +109,9 @@ class Outcome:
     kind: str
     stage: str = "-"
     detail: str = ""
+    calls: int = 0
     finished: bool = False
-    failed: bool = False
+    damaged: bool = False
     seconds: float = 0.0
     end: float = 0.0
     unclear: str = ""
@@ -135,44 +143,43 @@ def attempt(
     chance: random.Random,
     machine: Machine,
 ) -> Outcome:
-    """One `dvc repro` of at most ``longest`` seconds, or a little more, under a fault.
+    """One `dvc repro` under a fault, after up to ``longest`` seconds or in the middle of its work.
 
     Whatever still runs then is killed. An outcome without a kind is one whose fault never came.
     """
     plan = _plan(project, kind, chance, machine)
     if plan is None:
         return Outcome("")
-    errors = Path(f"{project.environment['TORTURE_UNITS']}.errors")
-    errors.unlink(missing_ok=True)
-    moment = chance.uniform(0, longest)
+    failed_calls(project)
     start = time.monotonic()
     with Attempt(
         project, *targets, environment=plan.environment, shell=chance.choice(SHELLS)
     ) as run:
         out = Outcome(kind, detail=plan.detail)
-        ended = run.wait_for(moment)
+        ended = _wait(run, project, longest, chance)
         if not ended and plan.meanwhile is not None:
             out.unclear = plan.meanwhile(project)
         if not ended and plan.kill:
             out.kind, ended = _kill(run, plan.kill, chance)
         elif not ended:
-            ended = run.wait_for(longest - moment)
+            ended = run.wait_for(AFTER)
         out.seconds = time.monotonic() - start
         out.stage = run.stage_name
-        if out.kind in ("kill worker", "kill CRF process", "kill loader", "kill Ray process"):
+        if out.kind in ("kill worker", "kill CRF process", "kill loader", RAY):
             # The stage says so, or goes on without it.
             ended = ended or run.wait_for(FEW_SECONDS)
         if not ended and out.kind not in ("kill dvc", "kill stage"):  # whose rest ends by itself
             run.kill("group")
         out.end = run.seconds_to_end()
         output = run.output
-        out.finished, out.failed = run.dvc.returncode == 0, run.dvc.returncode > 0
-        happened = errors.read_text().splitlines() if errors.exists() else []
-        mute = any("/rw/write" in line for line in happened)  # perhaps that of the very line
-        if out.failed and not _clear(output, mute):
+        out.finished, failed = run.dvc.returncode == 0, run.dvc.returncode > 0
+        happened = failed_calls(project)
+        mute = any("/rw/write" in line for line in happened)  # of the line, perhaps
+        if failed and not clear(output, mute):
             out.unclear = output
+        out.damaged = failed and (mute or re.search(MENDABLE, output) is not None)
     if kind in ERRORS:
-        out.detail = ", ".join(happened[:5])
+        out.detail, out.calls = ", ".join(happened[:5]), len(happened)
         if not happened:
             out.kind = ""
     elif kind in ("memory limit", "descriptor limit", "read-only scratch"):
@@ -180,7 +187,7 @@ def attempt(
             out.kind = ""
     elif plan.kill and out.finished:
         out.kind = ""
-    if out.end >= FEW_SECONDS:
+    if out.end >= (RAY_SECONDS if kind == RAY else FEW_SECONDS):
         out.unclear = f"a process was left for {out.end:.1f} s\n{output}"
     return out
 
@@ -192,16 +199,15 @@ def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) 
             environment = {"AUXSEG_PROCESSES": "2", "TORTURE_WORTH": "0 0"}
         elif kind == "kill loader":
             environment = {"AUXSEG_LOADERS": "1"}
-        elif kind == "kill Ray process":
+        elif kind == RAY:
             environment = {"AUXSEG_WORKERS": "2"}
         return Plan(environment, kill=kind)
     if kind in ERRORS:
         # DVC reads and writes far more often than a stage.
-        dvc = chance.random() < 0.4
-        fault = {"kind": kind, "chance": 1 / 2000 if dvc else 1 / 50, "dvc": dvc}
-        return Plan(_inside(fault, chance) | {"LD_PRELOAD": ":".join(PRELOAD)})
+        rate = chance.choice([1 / 2000, 1 / 200, 1 / 20, 1 / 20])
+        return Plan(failing_calls(kind, rate, chance, dvc=rate == 1 / 2000))
     if kind == "memory limit":
-        fault = {"kind": "memory", "room": int(2 ** chance.uniform(23, 28))}
+        fault = {"kind": "memory", "room": int(2 ** chance.uniform(23, 26))}
         return Plan(_inside(fault, chance))
     if kind == "descriptor limit":
         fault = {"kind": "descriptors", "room": chance.randrange(12), "dvc": chance.random() < 0.5}
@@ -220,8 +226,38 @@ def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) 
     return None if detail is None else Plan(detail=detail)
 
 
+def failing_calls(
+    kind: str, rate: float, chance: random.Random, *, dvc: bool = True
+) -> dict[str, str]:
+    """The environment in which that part of the calls fails, in stages and, or not, in DVC."""
+    fault = {"kind": kind, "chance": rate, "dvc": dvc}
+    return _inside(fault, chance) | {"LD_PRELOAD": ":".join(PRELOAD)}
+
+
+def failed_calls(project: Project) -> list[str]:
+    """The calls that were let fail since this was asked for the last time."""
+    path = Path(f"{project.environment['TORTURE_UNITS']}.errors")
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return lines
+
+
 def _inside(fault: dict[str, object], chance: random.Random) -> dict[str, str]:
     return {"TORTURE_FAULT": json.dumps(fault | {"seed": chance.randrange(10**9)})}
+
+
+def _wait(run: Attempt, project: Project, longest: float, chance: random.Random) -> bool:
+    """Wait for the moment of the fault: at any time, or, as often, when a stage works.
+
+    Returns whether the attempt ended before.
+    """
+    if chance.random() < 0.5:
+        return run.wait_for(chance.uniform(0, longest))
+    before, end = units(project.environment), time.monotonic() + 2 * longest
+    while units(project.environment) == before and time.monotonic() < end:
+        if run.wait_for(5 * POLL):
+            return True
+    return run.wait_for(chance.uniform(0, longest / 2))
 
 
 def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
@@ -233,7 +269,7 @@ def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
         "kill worker": run.pool,
         "kill CRF process": run.pool,
         "kill loader": run.loaders,
-        "kill Ray process": run.ray,
+        RAY: run.ray,
     }
     if kind not in found:
         return f"kill {run.kill(kind.removeprefix('kill '))}", False
@@ -253,7 +289,7 @@ def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
     return f"kill {run.kill('group')}", False
 
 
-def _clear(output: str, mute: bool = False) -> bool:
+def clear(output: str, mute: bool = False) -> bool:
     """Whether a failed attempt says why in a line, and nothing that only a programmer reads.
 
     If it is ``mute``, its output may be lost.
@@ -262,10 +298,20 @@ def _clear(output: str, mute: bool = False) -> bool:
     return bool(said) and "Traceback (most recent call last)" not in output
 
 
+def leave(project: Project) -> None:
+    """Remove what faults left outside of the folder of the project."""
+    shutil.rmtree(_elsewhere(project), ignore_errors=True)
+
+
+def _elsewhere(project: Project) -> Path:
+    """The place of the scratch folder on another disk."""
+    parent = project.folder.parent
+    return OTHER_DISK / f"auxseg-{parent.parent.name}-{parent.name}"
+
+
 def _move_scratch(project: Project) -> None:
     """From the disk of the project to another one, or back."""
-    here = Path(project.environment["AUXSEG_SCRATCH"])
-    there = OTHER_DISK / f"auxseg-{here.parent.parent.name}-{here.parent.name}"
+    here, there = Path(project.environment["AUXSEG_SCRATCH"]), _elsewhere(project)
     if here.is_symlink():
         here.unlink()
         shutil.move(there, here)
@@ -283,4 +329,4 @@ def _second(project: Project) -> str:
     """
     with Attempt(project) as second:
         second.wait_for(FEW_SECONDS)
-        return "" if (second.dvc.poll() or 0) <= 0 or _clear(second.output) else second.output
+        return "" if (second.dvc.poll() or 0) <= 0 or clear(second.output) else second.output

@@ -5,7 +5,6 @@ again, it goes on: what it did is in the folder `.torture`. The end is metrics/t
 """
 
 import json
-import platform
 import random
 import re
 import shutil
@@ -16,7 +15,6 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,16 +22,27 @@ import typer
 
 from auxseg.data.files import write_json
 from project import LOCKS, ROOT, Project, new_environment, new_project
-from torture.attempt import counting_copy, counting_environment, finish, units
+from torture.attempt import (
+    PATIENCE,
+    Attempt,
+    counting_copy,
+    counting_environment,
+    finish,
+    units,
+)
 from torture.faults import (
     ERRORS,
-    KINDS,
     Machine,
     Outcome,
     attempt,
+    clear,
+    failed_calls,
+    failing_calls,
+    leave,
     possible,
     this_machine,
 )
+from torture.report import report, stages_by_output
 
 # Work for every stage, but little of it: most of the time goes into faults.
 WORK = {
@@ -48,7 +57,8 @@ WORK = {
 }
 MADE = (*LOCKS, "data", "metrics")
 MOST_TWICE = 0.15
-LONGEST = 7.0  # seconds from the start of an attempt to its fault, at most
+LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
+ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails
 LOG = Path("metrics/torture.json")
 
 
@@ -90,7 +100,7 @@ class Torture:
             about = {
                 "commit": git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain") else ""),
                 "units": units(whole.environment),
-                "seconds": round(seconds),
+                "stages": stages_by_output(whole),
             }
             (self.folder / "calm.json").write_text(json.dumps(about))
             self.say(f"undisturbed: {seconds:.0f} s, {sum(about['units'].values())} units")
@@ -119,6 +129,7 @@ class Torture:
             done = [e for e in self.events if e.get("job") == job and "different" in e]
             folder = self.folder / f"job-{job}" / f"run-{len(done) + 1}"
             self._one_run(job, len(done) + 1, folder, faults)
+            leave(Project(folder / "project", {}))
             shutil.rmtree(folder)
 
     def _one_run(self, job: int, run: int, folder: Path, faults: int) -> None:
@@ -129,13 +140,14 @@ class Torture:
             counting_copy(self.base, folder)
             ready.touch()
         project = Project(folder / "project", counting_environment(self.base, folder))
+        project.kill()  # what an earlier start of this torture left
         chance = random.Random(f"{job} {run} {len(self.events)}")
         stage = "-"
         while self.counts.total() < faults:
             kind = self._next(stage, chance)
             out = attempt(project, kind=kind, longest=LONGEST, chance=chance, machine=self.machine)
             stage = out.stage if out.stage != "-" else stage
-            self.note({"job": job, "run": run, **asdict(out)})
+            self.note({"job": job, "run": run, "tried": kind, **asdict(out)})
             if out.unclear:
                 self._keep(out)
             said = f" ({out.detail})" if out.detail else ""
@@ -146,22 +158,47 @@ class Torture:
                 )
             if out.finished:
                 break
-            if out.failed:
-                self._mend(project, out)
+            if out.damaged:
+                mend(project)
         self._compare(project, job, run)
 
-    def _next(self, stage: str, chance: random.Random) -> str:
-        """The kind that came least, of those that can come now."""
-        counts = self.counts
-        kinds = [kind for kind in self.kinds if possible(kind, stage, self.machine)]
-        return min(kinds, key=lambda kind: counts[kind] + chance.uniform(0, 3))
+    def in_a_row(self) -> None:
+        """Run one project 50 times while one call in 2,000 fails, then compare it."""
+        folder = self.folder / "row"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        project = counting_copy(self.base, folder)
+        chance = random.Random(0)
+        calls, ends, unclear = 0, 0, 0
+        for number in range(1, ROW + 1):
+            kind = chance.choice(ERRORS)
+            environment = failing_calls(kind, RATE, chance)
+            with Attempt(project, environment=environment) as run:
+                assert run.wait_for(PATIENCE)
+                failed = failed_calls(project)
+                code, stage = run.dvc.returncode, run.stage_name
+                mute = any("/rw/write" in line for line in failed)
+                vague = code != 0 and not clear(run.output, mute)
+            calls, ends, unclear = calls + len(failed), ends + (code == 0), unclear + vague
+            self.say(
+                f"attempt {number}: {len(failed)} calls failed ({kind}), "
+                f"{'it came to its end' if code == 0 else f'it ended in {stage}'}"
+                + ", UNCLEAR"
+                * vague
+            )
+            if code != 0:
+                mend(project)
+        different = self._different(project)
+        row = {"attempts": ROW, "rate": RATE, "failed_calls": calls, "to_the_end": ends}
+        self.note({"row": row | {"unclear": unclear, "files_that_differ": len(different)}})
+        shutil.rmtree(folder)
 
-    def _mend(self, project: Project, out: Outcome) -> None:
-        code, output = project.call("python", "-m", "auxseg", "mend")
-        if code not in (0, 1) or "Traceback" in output or "error" in output:
-            out.unclear = f"auxseg mend:\n{output}"
-            self.note({"mend": output})
-            self._keep(out)
+    def _next(self, stage: str, chance: random.Random) -> str:
+        """The kind that came least, of those that can come now; often in vain counts, too."""
+        counts = self.counts
+        vain = Counter(e["tried"] for e in self.events if "tried" in e and not e["kind"])
+        kinds = [kind for kind in self.kinds if possible(kind, stage, self.machine)]
+        return min(kinds, key=lambda kind: counts[kind] + vain[kind] / 2 + chance.uniform(0, 3))
 
     def _keep(self, out: Outcome) -> None:
         folder = self.folder / "unclear"
@@ -171,51 +208,31 @@ class Torture:
 
     def _compare(self, project: Project, job: int, run: int) -> None:
         """Finish a run undisturbed; note what differs from a run that nothing disturbed."""
-        project.call("python", "-m", "auxseg", "mend")
+        different = self._different(project)
+        begun = units(project.environment)
+        self.note({"job": job, "run": run, "different": different, "units": begun})
+        self.say(f"run {job}.{run} is finished, {len(different)} files differ")
+        if different:
+            shutil.copytree(project.folder, self.folder / f"different-{job}-{run}", symlinks=True)
+
+    def _different(self, project: Project) -> list[str]:
+        mend(project)
         finish(project)
-        # Outputs that no stage had to read again may be damaged; the remedy is the same.
-        if project.call("python", "-m", "auxseg", "mend")[0] == 0:
+        if mend(project):  # outputs that no stage had to read again
             finish(project)
         expected = Project(self.folder / "calm" / "project", {}).files(*MADE)
         found = project.files(*MADE)
         names = sorted(expected.keys() | found.keys())
         # Beside an output may be what a killed stage had begun; it is removed with the next one.
         names = [name for name in names if not re.search(r"/\.\w+\.(partial|old|lock)\b", name)]
-        different = [name for name in names if expected.get(name) != found.get(name)]
-        begun = units(project.environment)
-        self.note({"job": job, "run": run, "different": different, "units": begun})
-        self.say(f"run {job}.{run} is finished, {len(different)} of {len(names)} files differ")
-        if different:
-            shutil.copytree(project.folder, self.folder / f"different-{job}-{run}", symlinks=True)
+        return [name for name in names if expected.get(name) != found.get(name)]
 
-    def report(self) -> dict[str, Any]:
-        """All in numbers."""
-        whole = Counter(self.calm["units"])
-        runs = [event for event in self.events if "different" in event]
-        begun: Counter[str] = sum((Counter(run["units"]) for run in runs), Counter())
-        outcomes = [event for event in self.events if event.get("kind")]
-        needed = whole.total() * len(runs)
-        return {
-            "commit": self.calm["commit"],
-            "python": platform.python_version(),
-            "versions": {name: version(name) for name in ("dvc", "torch", "numpy", "pillow")},
-            "faults": self.counts.total(),
-            "kinds": {kind: self.counts[kind] for kind in KINDS},
-            "left_out": dict(self.machine.missing),
-            "failed_calls": sum(
-                event["detail"].count("posix/") for event in outcomes if event["kind"] in ERRORS
-            ),
-            "stages": dict(Counter(event["stage"] for event in outcomes).most_common()),
-            "runs_to_the_end": len(runs),
-            "runs_that_differ": sum(bool(run["different"]) for run in runs),
-            "unclear_ends": sum(bool(event["unclear"]) for event in outcomes),
-            "slowest_end_seconds": round(max((e["end"] for e in outcomes), default=0.0), 1),
-            "steps_and_images": {
-                "needed": needed,
-                "begun": begun.total(),
-                "twice": round(begun.total() / needed - 1, 4) if needed else 0.0,
-            },
-        }
+
+def mend(project: Project) -> bool:
+    """Whether something was damaged; AssertionError if mending fails."""
+    code, output = project.call("python", "-m", "auxseg", "mend")
+    assert code == 0 or output == "nothing is damaged\n", output
+    return code == 0
 
 
 def git(*arguments: str) -> str:
@@ -237,12 +254,16 @@ def main(
         with ThreadPoolExecutor(jobs) as pool:
             for done in [pool.submit(torture.work, job, faults) for job in range(jobs)]:
                 done.result()
-    report = torture.report()
-    print(json.dumps(report, indent=2))
+        if not kind and "EIO" in machine.kinds and not any("row" in e for e in torture.events):
+            torture.in_a_row()
+    log = report(torture.events, torture.calm, machine)
+    print(json.dumps(log, indent=2))
     if not kind:
-        write_json(ROOT / LOG, report)
-    assert not report["runs_that_differ"] and not report["unclear_ends"]
-    assert report["steps_and_images"]["twice"] < MOST_TWICE
+        write_json(ROOT / LOG, log)
+    assert not log["runs_that_differ"] and not log["unclear_ends"]
+    if row := log["in_a_row"]:
+        assert not row["files_that_differ"] and not row["unclear"]
+    assert log["steps_and_images"]["twice"] < MOST_TWICE
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from torture.attempt import (
     finish,
     units,
 )
-from torture.faults import attempt, possible, this_machine
+from torture.faults import attempt, leave, possible, this_machine
 
 pytestmark = pytest.mark.one_machine("the work is counted in the stages' own processes")
 
@@ -93,6 +93,7 @@ def test_under_faults_of_every_kind_a_run_ends_with_the_same_bytes(
             stage = end.stage
             ends.append(end)
     finish(tortured, LAST)
+    leave(tortured)
     assert {end.kind for end in ends} >= {"kill group", "bit of an artifact", "cut dvc.lock"}
     assert max(end.end for end in ends) < FEW_SECONDS
     assert tortured.files(*LOCKS, "data") == whole.files(*LOCKS, "data")

@@ -29,14 +29,13 @@ def test_a_sound_project_is_left_alone(finished: tuple[Project, str]) -> None:
 
 def test_a_damaged_output_comes_from_the_cache_again(project: Project) -> None:
     before = project.files("data")
-    for _ in range(3):
-        said = damage.flip_in_artifact(project, CHANCE)
-        assert said is not None
-        code, (line,) = mend(project)
-        assert code == 0
-        assert said.startswith(line.removeprefix("removed ").removesuffix(": damaged"))
-        assert project.repro() == []
-        assert project.files("data") == before
+    said = damage.flip_in_artifact(project, CHANCE)
+    assert said is not None
+    code, (line,) = mend(project)
+    assert code == 0
+    assert said.startswith(line.removeprefix("removed ").removesuffix(": damaged"))
+    assert project.repro() == []
+    assert project.files("data") == before
 
 
 @pytest.mark.parametrize("fault", [damage.flip_in_cache, damage.half_in_cache])
