@@ -32,7 +32,7 @@ def mend() -> bool:
         Whether anything was damaged.
 
     Raises:
-        ValueError: If this folder is no DVC project.
+        ValueError: If this folder is no DVC project, or one that DVC cannot read.
         BlockingIOError: If DVC is at work in it.
     """
     damaged = False
@@ -61,7 +61,11 @@ def _damaged() -> Iterator[Path]:
         except (DvcException, UnicodeDecodeError):
             yield path
     with repo:
-        for out in repo.index.outs:
+        try:
+            outs = repo.index.outs
+        except DvcException as error:
+            raise ValueError(f"DVC cannot read this project: {error}") from None
+        for out in outs:
             if out.protocol == "local" and out.hash_info:
                 if out.use_cache:
                     yield from _damaged_copies(repo, out.hash_info.value)

@@ -202,7 +202,7 @@ def test_a_damaged_list_of_checksums_is_noticed(list_: str, tmp_path: Path) -> N
     with new_folder(tmp_path / "out") as folder:
         (folder / "a").write_text("content")
     (tmp_path / "out" / CHECKSUMS).write_text(list_)
-    with pytest.raises(ValueError, match=r"out/a: damaged"):
+    with pytest.raises(ValueError, match=r"out/(a|auxseg\.sha256): damaged"):
         verify(tmp_path / "out")
 
 

@@ -203,7 +203,7 @@ def test_a_flipped_bit_is_noticed_and_named_by_whoever_reads_it(
 def test_a_photograph_that_is_gone_is_named_by_whoever_reads_it(made: Made) -> None:
     path = f"{DEMO}/JPEGImages/demo_00003.jpg"
     photo = made.project.folder / path
-    aside = photo.rename(photo.with_suffix(".aside"))
+    aside = photo.rename(made.project.folder / "aside.jpg")
     try:
         for name in ("cam", "dataset", "classifier"):
             assert f"{path}: " in made.refused(*STAGES[name].cmd)

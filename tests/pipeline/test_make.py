@@ -27,7 +27,7 @@ def test_after_a_fault_what_is_damaged_is_mended_and_dvc_called_again(
 def test_an_error_that_mending_cannot_help_is_not_tried_again(
     project: Project, tmp_path: Path
 ) -> None:
-    (project.folder / "params.yaml").write_text("seed: [")
+    project.set_params({"seed": "none"})
     code, output = make(project, tmp_path, "repro")
     assert code != 0
     assert "nothing is damaged" in output

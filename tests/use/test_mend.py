@@ -81,3 +81,11 @@ def test_another_folder_is_refused(project: Project, tmp_path: Path) -> None:
         1,
         [f"error: {tmp_path}: no DVC project; run this where dvc.yaml is"],
     )
+
+
+def test_a_project_that_dvc_cannot_read_is_one_line(project: Project) -> None:
+    (project.folder / "params.yaml").write_text("seed: [")
+    code, output = project.call("python", "-m", "auxseg", "mend")
+    assert code == 1
+    assert output.startswith("error: DVC cannot read this project: ")
+    assert "Traceback" not in output

@@ -43,6 +43,7 @@ Callback = ctypes.CFUNCTYPE(
 )
 LIBRARY = "fiu_posix_preload"
 importing = 0
+limited = None  # lowers the limit, or spares imports from it
 
 
 def spare_imports():
@@ -52,10 +53,14 @@ def spare_imports():
     def noted(name, import_):
         global importing
         importing += 1
+        if importing == 1 and limited:
+            limited(spare=True)
         try:
             return find_and_load(name, import_)
         finally:
             importing -= 1
+            if not importing and limited:
+                limited()
 
     importlib._bootstrap._find_and_load = noted
 
@@ -108,11 +113,10 @@ class Errors:
 
 def begin():
     """Let calls of this process fail from now on."""
-    if FAULT["kind"] == "memory":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        lower(resource.RLIMIT_AS, pages * resource.getpagesize() + FAULT["room"])
-    elif FAULT["kind"] == "descriptors":
-        lower(resource.RLIMIT_NOFILE, len(list(Path("/proc/self/fd").iterdir())) + FAULT["room"])
+    global limited
+    if FAULT["kind"] in ("memory", "descriptors"):
+        limited = limit
+        limit()
     elif FAULT["kind"] == "clock":
         jump()
     elif LIBRARY in os.environ.get("LD_PRELOAD", ""):
@@ -130,8 +134,17 @@ def jump():
     time.time_ns, time.time = wrong, lambda: wrong() / 1e9
 
 
-def lower(limit, value):
-    resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+def limit(spare=False):
+    """Leave only so much room for more, or as much as ever."""
+    memory = FAULT["kind"] == "memory"
+    number = resource.RLIMIT_AS if memory else resource.RLIMIT_NOFILE
+    most = resource.getrlimit(number)[1]
+    room = most
+    if not spare:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        room = (pages * resource.getpagesize() if memory else files) + FAULT["room"]
+    resource.setrlimit(number, (room, most))
 
 
 def before(owner, name):
