@@ -28,7 +28,7 @@ from torture.attempt import (
     finish,
     units,
 )
-from torture.faults import attempt, leave, possible, this_machine
+from torture.faults import DAMAGES, RAY, attempt, leave, possible, this_machine
 
 pytestmark = pytest.mark.one_machine("the work is counted in the stages' own processes")
 
@@ -78,23 +78,26 @@ def tortured(begun: Project, tmp_path: Path) -> Project:
     return counting_copy(Project(begun.folder, environment), tmp_path / "tortured")
 
 
-def test_under_faults_of_every_kind_a_run_ends_with_the_same_bytes(
+def test_whatever_a_run_meets_it_ends_with_the_same_bytes(
     tortured: Project, whole: Project, tmp_path: Path
 ) -> None:
+    # Damage: test_mend.py, test_make.py, test_scratch.py. Ray: test_ray_images.py. A full disk, two at
+    # once: test_faults.py.
+    elsewhere = {*DAMAGES, RAY, "kill CRF process", "ENOSPC", "EINTR", "two at once"}
+    elsewhere |= {"scratch on another disk"}
     chance, stage, ends = random.Random(0), "-", []
     with this_machine(tmp_path) as machine:
-        left = [kind for kind in machine.kinds if kind != "kill Ray process"]  # takes long to start
+        left = [kind for kind in machine.kinds if kind not in elsewhere]
         while left:
             kind = next((kind for kind in left if possible(kind, stage, machine)), left[0])
             left.remove(kind)
-            end = attempt(tortured, LAST, kind=kind, longest=5, chance=chance, machine=machine)
+            end = attempt(tortured, LAST, kind=kind, longest=4, chance=chance, machine=machine)
             assert not end.unclear, end.unclear
-            tortured.call("python", "-m", "auxseg", "mend")
             stage = end.stage
             ends.append(end)
     finish(tortured, LAST)
     leave(tortured)
-    assert {end.kind for end in ends} >= {"kill group", "bit of an artifact", "cut dvc.lock"}
+    assert sum(bool(end.kind) for end in ends) > 5
     assert max(end.end for end in ends) < FEW_SECONDS
     assert tortured.files(*LOCKS, "data") == whole.files(*LOCKS, "data")
 
