@@ -81,8 +81,8 @@ def tortured(begun: Project, tmp_path: Path) -> Project:
 def test_whatever_a_run_meets_it_ends_with_the_same_bytes(
     tortured: Project, whole: Project, tmp_path: Path
 ) -> None:
-    # Damage: test_mend.py, test_make.py, test_scratch.py. Ray: test_ray_images.py. A full disk, two at
-    # once: test_faults.py.
+    # Damage: test_mend.py, test_make.py, test_scratch.py. Ray: test_ray_images.py. A full disk, and
+    # two at once: test_faults.py.
     elsewhere = {*DAMAGES, RAY, "kill CRF process", "ENOSPC", "EINTR", "two at once"}
     elsewhere |= {"scratch on another disk"}
     chance, stage, ends = random.Random(0), "-", []
