@@ -78,7 +78,7 @@ def _message(error: Exception, then: str) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.strerror}, in a file that the system did not name: see to it, {then}"
+        return f"{error.strerror} (the system names no file): once that is mended, {then}"
     if isinstance(error, sqlite3.Error):
         return f"a database of DVC: {error}; {then}"
     if isinstance(error, MemoryError):

@@ -28,6 +28,8 @@ def mend() -> bool:
       file, by DVC's.
     - DVC's copies of these outputs, by the checksums that are their names.
 
+    What no stage makes is left alone, whatever it looks like.
+
     Returns:
         Whether anything was damaged.
 
@@ -66,7 +68,8 @@ def _damaged() -> Iterator[Path]:
         except DvcException as error:
             raise ValueError(f"DVC cannot read this project: {error}") from None
         for out in outs:
-            if out.protocol == "local" and out.hash_info:
+            # What no stage makes, such as photographs after `dvc add`, nothing could bring back.
+            if out.stage.cmd and out.protocol == "local" and out.hash_info:
                 if out.use_cache:
                     yield from _damaged_copies(repo, out.hash_info.value)
                 if _is_damaged(out):

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
+from auxseg.system.runtime import loader_workers
+
 
 @contextmanager
 def faults_by_name() -> Iterator[None]:
@@ -21,6 +23,8 @@ def faults_by_name() -> Iterator[None]:
             f"the GPU's memory is full: lower batch_size or augment.crop ({error})"
         ) from error
     except (EOFError, ConnectionError) as error:
+        if not loader_workers():
+            raise
         # It died while a batch was fetched from it.
         raise _loader_died(error) from error
     except RuntimeError as error:

@@ -1,5 +1,6 @@
 """The first signal ends the work between two units of it, the second one at once."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from auxseg.system import interrupt
 from auxseg.system.interrupt import Interrupted, catch_signals, stop_if_asked
 from auxseg.system.progress import track
 from project import ROOT
@@ -132,3 +134,13 @@ def test_signals_mean_what_they_meant_before_once_the_work_is_over() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     assert signal.alarm(0) == 0
     stop_if_asked()
+
+
+def test_without_descriptors_a_stage_still_follows_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_files(_: int) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    parents = [os.getppid()]
+    assert interrupt._live(parents)
+    monkeypatch.setattr("psutil.Process", out_of_files)
+    assert interrupt._live(parents)  # nobody knows, so it goes on watching

@@ -3,6 +3,7 @@
 from auxseg.system.stage import GOES_ON, LONGEST, run, run_app
 
 import errno
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def raising(error: BaseException) -> Callable[[], None]:
             OSError(errno.ENOSPC, "No space left on device", "out"),
             f"error: no space left on the disk at out: make room, {GOES_ON}",
         ),
+        (
+            OSError(errno.EIO, "Input/output error"),
+            f"error: Input/output error (the system names no file): once that is mended, {GOES_ON}",
+        ),
+        (
+            sqlite3.OperationalError("disk I/O error"),
+            f"error: a database of DVC: disk I/O error; {GOES_ON}",
+        ),
         (MemoryError(), "error: out of memory"),
         (MemoryError("Unable to allocate 8 GiB"), "error: out of memory: Unable to allocate 8 GiB"),
     ],
@@ -35,6 +44,23 @@ def test_what_the_user_can_mend_is_plain_lines(error: Exception, line: str) -> N
     with pytest.raises(SystemExit) as end:
         run_app(raising(error), GOES_ON)
     assert end.value.code == line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate"),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("can't start new thread"),
+        ImportError("a.so: failed to map segment from shared object"),
+    ],
+)
+def test_a_lack_of_memory_is_one_line_whoever_reports_it(error: Exception) -> None:
+    with pytest.raises(SystemExit) as end:
+        run_app(raising(error), GOES_ON)
+    line = str(end.value.code)
+    assert line.startswith("error: out of memory: let less run on this machine, ")
+    assert line.endswith(f"; {GOES_ON} ({error})")
 
 
 def test_a_line_of_any_length_is_cut() -> None:
@@ -57,7 +83,9 @@ def test_a_file_that_is_not_there_is_named_without_numbers(tmp_path: Path) -> No
     assert end.value.code == f"error: {path}: No such file or directory"
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), RuntimeError("x")])
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), TypeError("x"), RuntimeError("x"), ImportError("x")]
+)
 def test_a_fault_of_the_program_keeps_its_traceback(error: Exception) -> None:
     with pytest.raises(type(error)):
         run_app(raising(error))

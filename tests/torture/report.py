@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from project import LOCKS, Project
 from torture.faults import KINDS, ONLY_COPY, RAY, Machine
 
+MOST_TWICE = 0.15  # part of the work that may be begun more than once
 Event = Mapping[str, Any]
 
 

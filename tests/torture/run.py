@@ -42,7 +42,7 @@ from torture.faults import (
     possible,
     this_machine,
 )
-from torture.report import report, stages_by_output
+from torture.report import MOST_TWICE, report, stages_by_output
 
 # Work for every stage, but little of it: most of the time goes into faults.
 WORK = {
@@ -56,7 +56,6 @@ WORK = {
     "cam.scales": [0.75, 1.0],
 }
 MADE = (*LOCKS, "data", "metrics")
-MOST_TWICE = 0.15
 LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
 ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails
 LOG = Path("metrics/torture.json")

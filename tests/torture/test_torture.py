@@ -6,6 +6,7 @@ The short form of ``torture.run``.
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from torture.attempt import (
     units,
 )
 from torture.faults import DAMAGES, RAY, attempt, leave, possible, this_machine
+from torture.report import MOST_TWICE
 
 pytestmark = pytest.mark.one_machine("the work is counted in the stages' own processes")
 
@@ -78,7 +80,7 @@ def tortured(begun: Project, tmp_path: Path) -> Project:
     return counting_copy(Project(begun.folder, environment), tmp_path / "tortured")
 
 
-def test_whatever_a_run_meets_it_ends_with_the_same_bytes(
+def test_whatever_a_run_meets_it_ends_with_the_same_bytes_and_hardly_any_work_twice(
     tortured: Project, whole: Project, tmp_path: Path
 ) -> None:
     # Damage: test_mend.py, test_make.py, test_scratch.py. Ray: test_ray_images.py. A full disk, and
@@ -87,7 +89,8 @@ def test_whatever_a_run_meets_it_ends_with_the_same_bytes(
     elsewhere |= {"scratch on another disk", "kill worker", "memory limit"}
     chance, stage, ends = random.Random(0), "-", []
     with this_machine(tmp_path) as machine:
-        left = [kind for kind in machine.kinds if kind not in elsewhere]
+        left = ["kill group", "kill dvc", "kill stage"]
+        left += [kind for kind in machine.kinds if kind not in elsewhere]
         while left:
             kind = next((kind for kind in left if possible(kind, stage, machine)), left[0])
             left.remove(kind)
@@ -97,8 +100,11 @@ def test_whatever_a_run_meets_it_ends_with_the_same_bytes(
             ends.append(end)
     finish(tortured, LAST)
     leave(tortured)
-    assert "kill group" in {end.kind for end in ends}
+    kinds = [end.kind for end in ends]
+    assert sum(kind.startswith("kill") for kind in kinds) > 5, kinds
     assert max(end.end for end in ends) < FEW_SECONDS
+    begun = units(tortured.environment)
+    assert begun.total() < (1 + MOST_TWICE) * Counter(NEEDED).total(), begun
     assert tortured.files(*LOCKS, "data") == whole.files(*LOCKS, "data")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 from pathlib import Path
 
 from project import LOCKS, Project
@@ -44,6 +45,18 @@ def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(project: P
     assert mend(project) == (0, [f"removed {copy}: damaged"])
     assert len(project.repro()) == 1, output
     assert project.files(*LOCKS, "data") == before
+
+
+def test_what_no_stage_makes_is_left_alone_however_it_was_changed(project: Project) -> None:
+    """A photograph edited after `dvc add`, and an artifact kept under another name."""
+    (project.folder / "data/photo.jpg").write_bytes(b"before")
+    shutil.copytree(project.folder / "data/rounds/0/cam", project.folder / "data/kept")
+    project.run("dvc", "add", "--quiet", "data/photo.jpg", "data/kept")
+    (project.folder / "data/photo.jpg").write_bytes(b"edited")
+    next((project.folder / "data/kept").glob("*.safetensors")).write_bytes(b"edited")
+    before = project.files("data", ".dvc/cache")
+    assert mend(project) == (1, ["nothing is damaged"])
+    assert project.files("data", ".dvc/cache") == before
 
 
 def test_a_lock_that_dvc_cannot_read_is_removed_and_no_stage_runs_again(project: Project) -> None:

@@ -24,6 +24,7 @@ from auxseg.training.classification import classifier_losses
 from auxseg.training.samples import Batch, Labels, Sample, TrainingSet
 from auxseg.training.trainer import seed_everything
 from auxseg.work.checkpoints import KEPT, Checkpoints
+from auxseg.work.faults import faults_by_name
 from auxseg.work.scratch import Scratch
 from auxseg.work.trainings import fit
 from helpers import LIVELY, make_index, noise, schedule, write_grey
@@ -316,6 +317,19 @@ def test_a_killed_loader_is_one_line(
         train(fatal, tmp_path)
     assert "\n" not in str(error.value)
     assert train(images, tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(104, "reset")])
+def test_a_loader_that_dies_while_a_batch_is_fetched_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUXSEG_LOADERS", "2")
+    died = pytest.raises(ChildProcessError, match="a process that loads images died")
+    with died, faults_by_name():
+        raise error
+    monkeypatch.setenv("AUXSEG_LOADERS", "0")  # then it is another fault
+    with pytest.raises(type(error)), faults_by_name():
+        raise error
 
 
 @pytest.mark.parametrize("loaders", ["0", "2"])
