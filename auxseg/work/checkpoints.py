@@ -17,14 +17,21 @@ from auxseg.work.scratch import Scratch
 # the time, whatever the network, and at worst the time of 50 checkpoints is lost.
 INTERVAL = 50
 KEPT = 2
+# A checkpoint waits for the disk after so many seconds: as much work a power loss may cost. To wait
+# takes longer than to write, so doing it each time would double what a kill costs.
+SYNC = 30.0
 
 
 class Checkpoints:
-    """The states of one training in its scratch folder; the last two are kept."""
+    """The states of one training in its scratch folder.
+
+    The last two are kept, and the last one that waited for the disk: the oldest file.
+    """
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
         self._due = time.monotonic()
+        self._sync_due = self._due + SYNC
 
     def latest(self) -> dict[str, Any] | None:
         """Return the newest state that is not damaged; None if there is none."""
@@ -48,9 +55,13 @@ class Checkpoints:
         start = time.monotonic()
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        # On the disk before an older one is removed, or a power loss might leave none.
-        self._scratch.write(f"step-{step:09d}", buffer.getvalue(), durable=True)
-        for name in self._scratch.names("step-*")[:-KEPT]:
-            self._scratch.remove(name)
+        before, name = self._scratch.names("step-*"), f"step-{step:09d}"
+        durable = not before or start >= self._sync_due
+        self._scratch.write(name, buffer.getvalue(), durable=durable)
+        if durable:
+            self._sync_due = start + SYNC
+        kept = {name if durable else before[0], *self._scratch.names("step-*")[-KEPT:]}
+        for old in set(before) - kept:
+            self._scratch.remove(old)
         end = time.monotonic()
         self._due = end + INTERVAL * (end - start)

@@ -101,7 +101,12 @@ def test_after_a_power_loss_a_stage_ends_with_the_same_bytes(losses: list[Lost])
 # Checkpoints, replaced folders and files
 
 
-def test_of_two_checkpoints_at_least_the_older_one_survives(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sync", "survives"), [(0.0, -2), (30.0, 0)])
+def test_the_last_checkpoint_that_waited_for_the_disk_survives(
+    sync: float, survives: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auxseg.work.checkpoints.SYNC", sync)
+
     def train() -> None:
         checkpoints = Checkpoints(Scratch(tmp_path))
         for step in range(1, 6):
@@ -110,7 +115,7 @@ def test_of_two_checkpoints_at_least_the_older_one_survives(tmp_path: Path) -> N
     recording, chance = record(tmp_path, train), random.Random(0)
     for count in range(len(recording.steps) + 1):
         steps = sorted(name for name in recording.at(count) if name.startswith("step-"))
-        older = int(steps[-2][-9:]) if len(steps) > 1 else 0
+        older = int(steps[survives][-9:]) if len(steps) > 1 else 0
         for _ in range(4):
             with state_folder() as folder:
                 write(recording.after_power_loss(count, chance), folder)
