@@ -220,9 +220,19 @@ def test_deterministic_algorithms_are_cuda_s_matter(
 
 
 @pytest.mark.usefixtures("every_step")
-def test_the_last_two_checkpoints_are_kept(images: TrainingSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sync", "kept"), [(30.0, [1, TOTAL - 1, TOTAL]), (0.0, [TOTAL - 1, TOTAL])]
+)
+def test_the_last_two_checkpoints_are_kept_and_the_last_one_that_waited_for_the_disk(
+    sync: float,
+    kept: list[int],
+    images: TrainingSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("auxseg.work.checkpoints.SYNC", sync)
     train(images, tmp_path)
-    assert checkpoints(tmp_path) == [TOTAL - 1, TOTAL]
+    assert checkpoints(tmp_path) == kept
 
 
 @pytest.mark.usefixtures("every_step")
