@@ -126,6 +126,7 @@ class Plan:
     meanwhile: Callable[[Project], str] | None = (
         None  # at the chosen moment; returns what is unclear
     )
+    by_itself: bool = False  # whether the fault comes when the work asks for it
     detail: str = ""
 
 
@@ -156,12 +157,15 @@ def attempt(
         project, *targets, environment=plan.environment, shell=chance.choice(SHELLS)
     ) as run:
         out = Outcome(kind, detail=plan.detail)
-        ended = _wait(run, project, longest, chance)
+        if plan.by_itself:
+            ended = run.wait_for(chance.uniform(longest, 2 * longest))
+        else:
+            ended = _wait(run, project, longest, chance)
         if not ended and plan.meanwhile is not None:
             out.unclear = plan.meanwhile(project)
         if not ended and plan.kill:
             out.kind, ended = _kill(run, plan.kill, chance)
-        elif not ended:
+        elif not ended and not plan.by_itself:
             ended = run.wait_for(AFTER)
         out.seconds = time.monotonic() - start
         out.stage = run.stage_name
@@ -205,15 +209,16 @@ def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) 
     if kind in ERRORS:
         # DVC reads and writes far more often than a stage.
         rate = chance.choice([1 / 2000, 1 / 200, 1 / 20, 1 / 20])
-        return Plan(failing_calls(kind, rate, chance, dvc=rate == 1 / 2000))
+        faults = failing_calls(kind, rate, chance, dvc=rate == 1 / 2000)
+        return Plan(faults, by_itself=True)
     if kind == "memory limit":
         fault = {"kind": "memory", "room": int(2 ** chance.uniform(23, 26))}
-        return Plan(_inside(fault, chance))
+        return Plan(_inside(fault, chance), by_itself=True)
     if kind == "descriptor limit":
-        fault = {"kind": "descriptors", "room": chance.randrange(12), "dvc": chance.random() < 0.5}
-        return Plan(_inside(fault, chance))
+        fault = {"kind": "descriptors", "room": chance.randrange(6), "dvc": chance.random() < 0.5}
+        return Plan(_inside(fault, chance), by_itself=True)
     if kind == "read-only scratch":
-        return Plan({"AUXSEG_SCRATCH": str(machine.read_only)})
+        return Plan({"AUXSEG_SCRATCH": str(machine.read_only)}, by_itself=True)
     if kind == "scratch on another disk":
         _move_scratch(project)
         return Plan()

@@ -58,6 +58,7 @@ WORK = {
 MADE = (*LOCKS, "data", "metrics")
 LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
 ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails
+COUNTED = ("failed_calls", "to_the_end", "unclear", "files_that_differ")
 LOG = Path("metrics/torture.json")
 
 
@@ -161,36 +162,49 @@ class Torture:
                 mend(project)
         self._compare(project, job, run)
 
-    def in_a_row(self) -> None:
-        """Run one project 50 times while one call in 2,000 fails, then compare it."""
-        folder = self.folder / "row"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        project = counting_copy(self.base, folder)
-        chance = random.Random(0)
-        calls, ends, unclear = 0, 0, 0
-        for number in range(1, ROW + 1):
+    def in_a_row(self, jobs: int) -> None:
+        """Attempts one after the other while one call in 2,000 fails, then compare the project.
+
+        One that came to its end is compared and begun again.
+        """
+        with ThreadPoolExecutor(jobs) as pool:
+            numbers = [range(ROW)[job::jobs] for job in range(jobs)]
+            rows = sum(pool.map(self._row, range(jobs), numbers), Counter())
+        self.note({"row": {"attempts": ROW, "rate": RATE} | {name: rows[name] for name in COUNTED}})
+
+    def _row(self, job: int, numbers: range) -> Counter[str]:
+        """The attempts with these numbers; returns COUNTED."""
+        folder, chance, counts = self.folder / f"row-{job}", random.Random(job), Counter[str]()
+        project = None
+        for number in numbers:
+            if project is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                project = counting_copy(self.base, folder)
             kind = chance.choice(ERRORS)
-            environment = failing_calls(kind, RATE, chance)
-            with Attempt(project, environment=environment) as run:
-                assert run.wait_for(PATIENCE)
+            with Attempt(project, environment=failing_calls(kind, RATE, chance)) as run:
+                assert run.wait_for(PATIENCE), run.output
                 failed = failed_calls(project)
-                code, stage = run.dvc.returncode, run.stage_name
+                finished, stage = run.dvc.returncode == 0, run.stage_name
                 mute = any("/rw/write" in line for line in failed)
-                vague = code != 0 and not clear(run.output, mute)
-            calls, ends, unclear = calls + len(failed), ends + (code == 0), unclear + vague
+                vague = not finished and not clear(run.output, mute)
+                if vague:
+                    self._keep(Outcome(kind, unclear=run.output))
             self.say(
-                f"attempt {number}: {len(failed)} calls failed ({kind}), "
-                f"{'it came to its end' if code == 0 else f'it ended in {stage}'}"
-                + ", UNCLEAR"
-                * vague
+                f"attempt {number + 1}: {len(failed)} calls failed ({kind}), "
+                f"{'it came to its end' if finished else f'it ended in {stage}'}"
+                f"{', UNCLEAR' * vague}"
             )
-            if code != 0:
+            counts.update(failed_calls=len(failed), to_the_end=finished, unclear=vague)
+            if not finished:
                 mend(project)
-        different = self._different(project)
-        row = {"attempts": ROW, "rate": RATE, "failed_calls": calls, "to_the_end": ends}
-        self.note({"row": row | {"unclear": unclear, "files_that_differ": len(different)}})
+            if finished or number == numbers[-1]:
+                different = self._different(project)
+                counts.update(files_that_differ=len(different))
+                self.say(f"compared, {len(different)} files differ")
+                project = None
         shutil.rmtree(folder)
+        return counts
 
     def _next(self, stage: str, chance: random.Random) -> str:
         """The kind that came least, of those that can come now; often in vain counts, too."""
@@ -254,7 +268,7 @@ def main(
             for done in [pool.submit(torture.work, job, faults) for job in range(jobs)]:
                 done.result()
         if not kind and "EIO" in machine.kinds and not any("row" in e for e in torture.events):
-            torture.in_a_row()
+            torture.in_a_row(jobs)
     log = report(torture.events, torture.calm, machine)
     print(json.dumps(log, indent=2))
     if not kind:

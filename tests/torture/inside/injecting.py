@@ -19,6 +19,7 @@ import importlib._bootstrap
 import json
 import os
 import random
+import re
 import resource
 import time
 from functools import wraps
@@ -42,6 +43,7 @@ Callback = ctypes.CFUNCTYPE(
     ctypes.POINTER(ctypes.c_uint),
 )
 LIBRARY = "fiu_posix_preload"
+NAMES = re.compile(rb"(?:posix|libc)/[a-z_0-9/]+")  # of all calls that it can let fail
 importing = 0
 limited = None  # lowers the limit, or spares imports from it
 
@@ -66,11 +68,16 @@ def spare_imports():
 
 
 def resolve():
-    """Has libfiu look up the real functions now, while this process has one thread.
+    """Keeps two threads of this process from waiting for each other in libfiu.
 
-    It does so at their first call. If that is made by a library while it is loaded, and another
-    thread makes one, too, each of them waits for the other.
+    Each thread looks up a real function at its first call, which waits while a library is loaded.
+    libfiu has a lock; it copies the name of each call that cannot fail under that lock, by a
+    function that is looked up. A library that calls something while it is loaded waits for it. So
+    the first thread looks all up now, and every name can fail, if with no chance.
     """
+    fiu = ctypes.CDLL("libfiu.so.0")
+    for name in NAMES.findall(Path(f"/usr/lib/fiu/{LIBRARY}.so").read_bytes()):
+        never(fiu, name)
     libc = ctypes.CDLL(None)
     nothing = [ctypes.c_void_p()] * 5
     for name in ("open", "open64", "unlink", "rename", "opendir", "truncate64"):
@@ -81,6 +88,11 @@ def resolve():
         getattr(libc, name)(-1, *nothing)
     for name in ("mmap", "mmap64", "munmap", "madvise", "mprotect", "poll"):
         getattr(libc, name)(*nothing)
+
+
+def never(fiu, name):
+    """Lets a call fail with no chance."""
+    fiu.fiu_enable_random(name, 1, None, 0, ctypes.c_float(0))
 
 
 class Errors:
@@ -108,7 +120,7 @@ class Errors:
 
     def end(self):
         for name in self.names:
-            self.fiu.fiu_disable(name)
+            never(self.fiu, name)
 
 
 def begin():
