@@ -51,6 +51,7 @@ def test_what_the_user_can_mend_is_plain_lines(error: Exception, line: str) -> N
     [
         RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate"),
         RuntimeError("could not create a primitive"),
+        RuntimeError("could not execute a primitive"),
         RuntimeError("can't start new thread"),
         ImportError("a.so: failed to map segment from shared object"),
     ],
