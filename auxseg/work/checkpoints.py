@@ -53,11 +53,10 @@ class Checkpoints:
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Save the state after ``step``: tensors, numbers, texts, and lists and dicts of them."""
         start = time.monotonic()
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
+        data = _encoded(state)
         before, name = self._scratch.names("step-*"), f"step-{step:09d}"
         durable = not before or start >= self._sync_due
-        self._scratch.write(name, buffer.getvalue(), durable=durable)
+        self._scratch.write(name, data, durable=durable)
         if durable:
             self._sync_due = start + SYNC
         kept = {name if durable else before[0], *self._scratch.names("step-*")[-KEPT:]}
@@ -65,3 +64,12 @@ class Checkpoints:
             self._scratch.remove(old)
         end = time.monotonic()
         self._due = end + INTERVAL * (end - start)
+
+
+def _encoded(state: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        torch.save(state, buffer)
+    except RuntimeError as error:  # all that torch says if the buffer could not grow
+        raise MemoryError(f"there is no room for a checkpoint ({error})") from error
+    return buffer.getvalue()

@@ -1,6 +1,7 @@
 """A training ends with the same bytes however often it was interrupted, and whatever went wrong."""
 
 import errno
+import io
 import math
 import os
 import signal
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,6 +235,21 @@ def test_the_last_two_checkpoints_are_kept_and_the_last_one_that_waited_for_the_
     monkeypatch.setattr("auxseg.work.checkpoints.SYNC", sync)
     train(images, tmp_path)
     assert checkpoints(tmp_path) == kept
+
+
+def test_too_little_memory_for_a_checkpoint_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 1000:
+                raise MemoryError
+            return super().write(data)
+
+    monkeypatch.setattr("auxseg.work.checkpoints.io.BytesIO", Full)
+    with pytest.raises(MemoryError, match="no room for a checkpoint"):
+        Checkpoints(Scratch(tmp_path)).save(1, {"weights": torch.zeros(10_000)})
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("every_step")
