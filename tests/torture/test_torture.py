@@ -149,15 +149,6 @@ def test_a_second_signal_ends_a_stage_at_once_and_the_next_run_goes_on(
     assert units(tortured.environment)["cam image"] == 33
 
 
-def test_a_second_forced_run_gives_identical_locks(
-    finished: tuple[Project, str], tmp_path: Path
-) -> None:
-    project, _ = finished
-    forced = project.copy(tmp_path / "project")
-    assert len(forced.repro("--force")) > 20
-    assert forced.files(*LOCKS) == project.files(*LOCKS)
-
-
 def locked(project: Project, stage: str) -> dict[str, Any]:
     """What dvc.lock says of a stage."""
     entry: dict[str, Any] = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"][stage]
