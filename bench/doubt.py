@@ -21,7 +21,7 @@ from auxseg.data.index import read_index
 from auxseg.data.maps import read_labels
 from auxseg.data.palette import IGNORE
 from auxseg.data.pixels import resize_labels, to_probabilities
-from auxseg.networks.inputs import network_input
+from auxseg.networks.inputs import network_input, photos_of
 from auxseg.networks.stored import load_network
 from auxseg.params import load_params
 from auxseg.scoring.masks import masks
@@ -62,8 +62,9 @@ def measured(folder: Path, mask_values: str | dict[str, int]) -> pd.DataFrame:
         truth = mask if mask.shape == size else resize_labels(mask, size)
         if network is not None:
             with torch.inference_mode():
-                image = network_input(index.read_image(entry), network.stride, 1, mirror=False)
-                logits = network(image).segmentation_refined[0].numpy()
+                photos = photos_of([index.read_image(entry)])
+                inputs = network_input(photos, network.stride, 1, mirror=False)
+                logits = network(inputs).segmentation_refined[0].numpy()
             probabilities = to_probabilities(logits, size)
         for label in entry.labels:
             region = labels == label + 1

@@ -1,10 +1,10 @@
 """What a device does in a second, and whether twice the same: `python -m bench.gpu`.
 
 For the network of every preset: a step of the classifier's and of a round's training, with the
-preset's batches of random pixels, and the refinement of the CAM of one photograph; the first time
-and the median of later ones, and the most memory that torch held, the networks of all three
-included. No images are read and no process is started, so this is what the device could do if it
-never waited. Prints the table as CSV.
+preset's batches of random pixels, and the refinement of the CAMs of one photograph and of as many
+as are computed at once; the first time and the median of later ones, and the most memory that torch
+held, all networks included. No images are read and no process is started, so this is what the
+device could do if it never waited. Prints the table as CSV.
 """
 
 import statistics
@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, cast
 
-import numpy as np
 import pandas as pd
 import torch
 import typer
@@ -35,6 +34,7 @@ from auxseg.system.runtime import device
 from auxseg.training.classification import classifier_losses
 from auxseg.training.samples import TrainingSet
 from auxseg.training.trainer import Training, use_deterministic_algorithms
+from auxseg.work.network_job import BATCH
 
 CLASSES = 20
 PHOTOGRAPH = (375, 500)
@@ -76,7 +76,6 @@ def works(values: dict[str, Any]) -> dict[str, Callable[[], object]]:
     config = AuxSegNetConfig.of(
         network, CLASSES, affinity="dual", whitening=True, dilations=dilations
     )
-    photograph = np.random.default_rng(0).integers(0, 256, (*PHOTOGRAPH, 3), np.uint8)
     with TemporaryDirectory() as folder:  # stages read networks from files
         save_network(Path(folder), AuxSegNet(config))
         refined = stored_network(Path(folder), AuxSegNet).network
@@ -84,10 +83,19 @@ def works(values: dict[str, Any]) -> dict[str, Callable[[], object]]:
     return {
         "classifier, batch": step(classifier, classifier_losses, values["classifier"]),
         "round, batch": step(AuxSegNet(config), losses, train),
-        "refine, photograph": partial(
-            refine, refined, photograph, CamParams(**values["cam"]), device()
-        ),
+    } | {
+        f"refine, photographs: {number}": partial(
+            refine, refined, photographs(number), CamParams(**values["cam"])
+        )
+        for number in (1, BATCH)
     }
+
+
+def photographs(number: int) -> Tensor:
+    """Photographs of random pixels, on the device."""
+    random = torch.Generator().manual_seed(0)
+    size = (number, 3, *PHOTOGRAPH)
+    return torch.randint(0, 256, size, dtype=torch.uint8, generator=random).to(device())
 
 
 def step(network: Network, losses: Any, section: dict[str, Any]) -> Callable[[], object]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from pydensecrf.utils import unary_from_softmax
 from torch import Tensor
 
@@ -17,10 +18,19 @@ from auxseg.data.arrays import Bytes, Counts, Floats
 from auxseg.data.index import Entry, Index
 from auxseg.data.palette import IGNORE
 from auxseg.losses import round_losses
-from auxseg.networks.inputs import grid_size, network_input
+from auxseg.networks.inputs import MEAN, STD, grid_size
 from auxseg.networks.network import Network
 from auxseg.params import CamParams, CrfKernels, Params, PseudoLabelParams, TrainParams
 from auxseg.training.samples import EpochBatches, TrainingSet
+
+
+def inputs(image: Bytes, stride: int, scale: float) -> Tensor:
+    """Resize by Pillow, normalise by numpy: (1, 3, stride·n+1, stride·m+1)."""
+    rows, columns = grid_size(image.shape[0], image.shape[1], stride, scale)
+    size = ((columns - 1) * stride + 1, (rows - 1) * stride + 1)
+    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    normalised = (resized.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
+    return torch.from_numpy(normalised.transpose(2, 0, 1))[None]
 
 
 @torch.no_grad()
@@ -31,7 +41,7 @@ def cam(network: Network, image: Bytes, params: CamParams) -> Tensor:
     for scale in params.scales:
         for mirrored in (False, True) if params.mirror else (False,):
             source = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-            features = network.features(network_input(source, network.stride, scale, False))
+            features = network.features(inputs(source, network.stride, scale))
             maps = network.classification(features).cam.relu()
             maps = maps.flip(3) if mirrored else maps
             total = total + F.interpolate(maps, size, mode="bilinear", align_corners=True)[0]
@@ -46,7 +56,7 @@ def label_update(
     image = index.read_image(entry)
     size = (entry.height, entry.width)
     maps = cam(network, image, params.cam)
-    outputs = network(network_input(image, network.stride, 1, False))
+    outputs = network(inputs(image, network.stride, 1))
     if outputs.affinity is not None:
         maps = (outputs.affinity.pairwise @ maps[None])[0]
     full = F.interpolate(maps[None], size, mode="bilinear", align_corners=True)[0].numpy()

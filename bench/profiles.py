@@ -20,6 +20,7 @@ from auxseg.networks.stored import load_network, stored_network
 from auxseg.params import Params
 from auxseg.training.samples import EpochBatches, TrainingSet
 from auxseg.training.trainer import Training
+from auxseg.work.network_job import NetworkJob
 from stages import cam
 
 PHOTOGRAPHS = 8
@@ -30,11 +31,12 @@ def profiles(index: Index, params: Params, images: TrainingSet, model: Path) -> 
     """Seconds of a photograph's CAMs by one thread and of a training step, and shares of them."""
     threads = torch.get_num_threads()
     stored = stored_network(Path("data/rounds/0/model"), Classifier)
-    photos = [index.photograph(entry) for entry in index.split("train")[:PHOTOGRAPHS]]
+    work = NetworkJob(index.photograph, partial(cam.maps, stored, params.cam))
+    units = [[entry] for entry in index.split("train")[:PHOTOGRAPHS]]
 
     def cams() -> None:
-        for photo in photos:
-            cam.maps(stored, params.cam, photo)
+        for _ in work.results(units):
+            pass
 
     torch.set_num_threads(1)
     seconds, convolutions = _measure(cams)
@@ -56,7 +58,7 @@ def profiles(index: Index, params: Params, images: TrainingSet, model: Path) -> 
 
     step_seconds, step_convolutions = _measure(steps)
     return {
-        "cam_s": seconds / len(photos),
+        "cam_s": seconds / len(units),
         "cam_convolutions": convolutions,
         "step_s": (step_seconds + loading) / len(batches),
         "step_convolutions": step_convolutions * step_seconds / (step_seconds + loading),

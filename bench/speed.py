@@ -32,8 +32,7 @@ from rich.table import Table
 from safetensors.numpy import load
 
 from auxseg.auxsegnet.network import AuxSegNet
-from auxseg.cam.multi_scale import class_maps
-from auxseg.data.arrays import Arrays
+from auxseg.data.arrays import Floats
 from auxseg.data.files import write_json
 from auxseg.data.index import Entry, Index, read_index
 from auxseg.data.maps import read_grey, read_labels, write_files
@@ -52,7 +51,8 @@ from auxseg.system.runtime import LARGE_PAGES, device
 from auxseg.training.samples import EpochBatches, TrainingSet
 from auxseg.training.samples import Labels as TrainingLabels
 from auxseg.work.images import each
-from auxseg.work.job import Image, Job
+from auxseg.work.job import Image, Job, Work
+from auxseg.work.network_job import NetworkJob
 from auxseg.work.scratch import Scratch
 from auxseg.work.trainings import fit
 from bench import plain
@@ -141,7 +141,7 @@ def measure(case: Case) -> dict[str, Any]:
     }
 
 
-def kept(entries: list[Image], work: Job[Image, Any]) -> Iterator[tuple[str, bytes]]:
+def kept(entries: list[Image], work: Work[Image, Any]) -> Iterator[tuple[str, bytes]]:
     """The results of a per-image stage that begins with nothing."""
     with tempfile.TemporaryDirectory() as folder:
         yield from each(entries, work, Scratch(Path(folder)), "ours")
@@ -152,17 +152,17 @@ def cams(index: Index, params: Params) -> Case:
     entries, folder = index.split("train")[:IMAGES], Path("data/rounds/0/model")
     network = load_network(folder, Classifier)
     stored = stored_network(folder, Classifier)
-    work = Job(index.photograph, partial(cam.maps, stored, params.cam), network=True)
+    work = NetworkJob(index.photograph, partial(cam.maps, stored, params.cam))
 
-    def difference(theirs: list[Arrays], ours: list[bytes]) -> str:
+    def difference(theirs: list[Floats], ours: list[bytes]) -> str:
         pairs = zip(theirs, map(load, ours), strict=True)
-        worst = max(float(np.abs(a["cam"] - b["cam"]).max(initial=0)) for a, b in pairs)
+        worst = max(float(np.abs(a - b["cam"]).max(initial=0)) for a, b in pairs)
         return f"CAMs differ by {worst:.0e} at most"
 
     return Case(
         "(a) multi-scale CAM",
         lambda: [
-            class_maps(plain.cam(network, index.read_image(entry), params.cam), entry.labels)
+            plain.cam(network, index.read_image(entry), params.cam)[list(entry.labels)].numpy()
             for entry in entries
         ],
         lambda: [data for _, data in kept(entries, work)],
@@ -181,8 +181,8 @@ def label_update(index: Index, params: Params) -> Case:
             out = [Path(name) / kind for kind in ("refined", "saliency", "labels")]
             for folder in out:
                 folder.mkdir()
-            task = partial(refine.maps, stored, params.cam)
-            write_shards(out[0], kept(entries, Job(index.photograph, task, network=True)))
+            refining = NetworkJob(index.photograph, partial(refine.maps, stored, params.cam))
+            write_shards(out[0], kept(entries, refining))
             read = partial(update_saliency.read, index, Shards(out[0]), imported)
             task = partial(update_saliency.updated, True, params.saliency_crf)
             write_files(out[1], kept(entries, Job(read, task)))
@@ -305,16 +305,15 @@ def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
 def memory(side: int) -> float:
     """(g) Peak megabytes of a process that predicts a square photograph of ``side`` pixels."""
     code = (
-        "import re, sys, numpy as np\n"
+        "import re, sys, torch\n"
         "from pathlib import Path\n"
-        "from auxseg.networks.auxsegnet import AuxSegNet\n"
-        "from auxseg.networks.network import load_network\n"
+        "from auxseg.auxsegnet.network import AuxSegNet\n"
+        "from auxseg.networks.stored import load_network\n"
         "from auxseg.params import Predict\n"
         "from auxseg.predict import predict\n"
-        "from auxseg.system.runtime import device\n"
         "network = load_network(Path(sys.argv[1]), AuxSegNet)\n"
-        "image = np.zeros((int(sys.argv[2]), int(sys.argv[2]), 3), np.uint8)\n"
-        "predict(network, image, Predict(scales=[1.0], mirror=True), device())\n"
+        "photos = torch.zeros((1, 3, int(sys.argv[2]), int(sys.argv[2])), dtype=torch.uint8)\n"
+        "predict(network, photos, Predict(scales=[1.0], mirror=True))\n"
         # Not getrusage, which also counts the parent's memory before the start.
         "status = Path('/proc/self/status').read_text()\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) / 1024)\n"

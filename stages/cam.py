@@ -2,9 +2,11 @@
 
 from auxseg.system.stage import run
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from auxseg.cam.multi_scale import cam, class_maps
 from auxseg.cam.ready import ReadyCams
@@ -16,10 +18,9 @@ from auxseg.data.shards import encode_arrays, write_shards
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
-from auxseg.system.runtime import device
 from auxseg.work.images import collect, each
-from auxseg.work.job import Job
 from auxseg.work.making import making
+from auxseg.work.network_job import NetworkJob, Tensors
 
 
 def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
@@ -32,9 +33,9 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
     index = read_index(dataset, mask_values)
     classifier = stored_network(model, Classifier)
     if root.name == NO_FILE:
-        job = Job(index.photograph, partial(maps, classifier, params), network=True)
+        work = NetworkJob(index.photograph, partial(maps, classifier, params))
         with making(out, params=(params, mask_values)) as (folder, scratch):
-            write_shards(folder, each(index.entries, job, scratch, "CAM"))
+            write_shards(folder, each(index.entries, work, scratch, "CAM"))
         return
     verify(root)
     values = MaskValues(index.classes, index.mask_values)
@@ -55,10 +56,12 @@ def main(dataset: Path, model: Path, root: Path, out: Path) -> None:
         write_shards(folder, collect(ids, rest, scratch, "ready CAM"))
 
 
-def maps(model: StoredNetwork[Classifier], params: CamParams, photo: Photograph) -> bytes:
-    """Return the CAMs of one image, encoded."""
-    maps = cam(model.network, photo.pixels, params, device())
-    return encode_arrays(class_maps(maps, photo.entry.labels))
+def maps(
+    model: StoredNetwork[Classifier], params: CamParams, photos: Tensor, read: Sequence[Photograph]
+) -> list[Tensors]:
+    """Return the CAMs of photographs."""
+    maps = cam(model.network, photos, params)
+    return [class_maps(own, photo.entry.labels) for own, photo in zip(maps, read, strict=True)]
 
 
 if __name__ == "__main__":

@@ -2,37 +2,42 @@
 
 from auxseg.system.stage import run
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+from torch import Tensor
 
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.cam.multi_scale import class_maps
 from auxseg.data.index import Photograph, read_index
-from auxseg.data.shards import encode_arrays, write_shards
+from auxseg.data.shards import write_shards
 from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
 from auxseg.refine import refine
-from auxseg.system.runtime import device
 from auxseg.work.images import each
-from auxseg.work.job import Job
 from auxseg.work.making import making
+from auxseg.work.network_job import NetworkJob, Tensors
 
 
 def main(dataset: Path, model: Path, out: Path) -> None:
     """Write refined CAMs and saliency of the training images of DATASET to OUT."""
     params = load_params().cam
     index = read_index(dataset)
-    task = partial(maps, stored_network(model, AuxSegNet), params)
-    job = Job(index.photograph, task, network=True)
+    work = NetworkJob(index.photograph, partial(maps, stored_network(model, AuxSegNet), params))
     with making(out, params=params) as (folder, scratch):
-        write_shards(folder, each(index.entries, job, scratch, "refine"))
+        write_shards(folder, each(index.entries, work, scratch, "refine"))
 
 
-def maps(model: StoredNetwork[AuxSegNet], params: CamParams, photo: Photograph) -> bytes:
-    """Return the refined CAMs and the saliency of one image, encoded."""
-    cam, saliency = refine(model.network, photo.pixels, params, device())
-    arrays = class_maps(cam, photo.entry.labels)
-    return encode_arrays(arrays | {"saliency": saliency.half().cpu().numpy()})
+def maps(
+    model: StoredNetwork[AuxSegNet], params: CamParams, photos: Tensor, read: Sequence[Photograph]
+) -> list[Tensors]:
+    """Return the refined CAMs and the saliency of photographs."""
+    refined = zip(*refine(model.network, photos, params), read, strict=True)
+    return [
+        class_maps(cam, photo.entry.labels) | {"saliency": saliency.half()}
+        for cam, saliency, photo in refined
+    ]
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ def test_the_works_of_a_preset_can_be_timed(monkeypatch: pytest.MonkeyPatch) -> 
         demo[section]["schedule"]["batch_size"] = 2
         demo[section]["augment"]["crop"] = 33
     table = {name: measured(work, 1) for name, work in works(demo).items()}
-    assert list(table) == ["classifier, batch", "round, batch", "refine, photograph"]
+    assert list(table) == [
+        *("classifier, batch", "round, batch", "refine, photographs: 1", "refine, photographs: 4")
+    ]
     assert all(row["first ms"] > 0 and row["ms"] > 0 for row in table.values())
 
 

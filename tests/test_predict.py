@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from auxseg.auxsegnet.network import Outputs
 from auxseg.data.arrays import Arrays
 from auxseg.networks.classification import Classification
-from auxseg.networks.inputs import grid_size, network_input, resize_maps
+from auxseg.networks.inputs import grid_size, network_input, photos_of, resize_maps
 from auxseg.networks.network import Network
 from auxseg.params import OutputStride, Predict
 from auxseg.predict import predict
@@ -20,6 +20,7 @@ from helpers import noise
 from networks_of_tests import new_auxsegnet, new_classifier
 
 IMAGE = noise(42, 57)
+PHOTOS = photos_of([IMAGE])
 GRID = grid_size(42, 57, 8)
 
 
@@ -44,11 +45,12 @@ def predicted(
     network: Any, scales: list[float], mirror: bool, image: npt.NDArray[np.uint8] = IMAGE
 ) -> Arrays:
     params = Predict(scales=scales, mirror=mirror)
-    return predict(cast(Network, network), image, params, torch.device("cpu"))
+    found = predict(cast(Network, network), photos_of([image]), params)
+    return {name: values[0].numpy() for name, values in found.items()}
 
 
 def test_one_scale_without_mirror_is_the_refined_output() -> None:
-    out = lopsided(network_input(IMAGE, 8, 1, mirror=False))
+    out = lopsided(network_input(PHOTOS, 8, 1, mirror=False))
     result = predicted(lopsided, [1.0], False)
     assert result["classification"].dtype == np.float32
     assert result["segmentation"].dtype == result["saliency"].dtype == np.float16
@@ -62,7 +64,7 @@ def test_one_scale_without_mirror_is_the_refined_output() -> None:
 def test_several_scales_and_mirror_images_are_averaged_on_the_grid_of_scale_one() -> None:
     logits, segmentation, saliency = [], [], []
     for scale in (0.5, 1.0, 1.5):
-        images = network_input(IMAGE, 8, scale, mirror=True)
+        images = network_input(PHOTOS, 8, scale, mirror=True)
         for mirrored in (False, True):
             out = lopsided(images[[int(mirrored)]])
             maps, grey = out.segmentation_refined[0], out.saliency_refined[0].sigmoid()
@@ -110,5 +112,5 @@ def test_a_classifier_predicts_classes_only() -> None:
     result = predicted(classifier, [1.0], False)
     assert result.keys() == {"classification"}
     with torch.inference_mode():
-        expected = classifier(network_input(IMAGE, 8, 1, mirror=False)).logits[0]
+        expected = classifier(network_input(PHOTOS, 8, 1, mirror=False)).logits[0]
     np.testing.assert_array_equal(result["classification"], expected)

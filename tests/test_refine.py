@@ -8,15 +8,14 @@ from torch import Tensor, nn
 from auxseg.auxsegnet.affinity import Affinity, PairwiseMap
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.cam.multi_scale import multi_scale_cam
-from auxseg.networks.inputs import grid_size, network_input
+from auxseg.networks.inputs import grid_size, network_input, photos_of
 from auxseg.params import AffinityMode, CamParams
 from auxseg.refine import refine
 from helpers import noise
 from networks_of_tests import new_auxsegnet
 
-CPU = torch.device("cpu")
 PARAMS = CamParams(root="data/none", method="cam", scales=[1.0, 0.5], mirror=True)
-IMAGE = noise(40, 50)
+PHOTOS = photos_of([noise(40, 50)])
 ROWS, COLUMNS = grid_size(40, 50, 8)
 POSITIONS = ROWS * COLUMNS
 
@@ -42,21 +41,21 @@ def own_cam(model: AuxSegNet) -> Tensor:
     def activation(images: Tensor) -> Tensor:
         return model.classification(model.features(images)).cam
 
-    return multi_scale_cam(activation, IMAGE, 8, PARAMS.scales, PARAMS.mirror, CPU)
+    return multi_scale_cam(activation, PHOTOS, 8, PARAMS.scales, PARAMS.mirror)
 
 
 def test_every_position_takes_from_others_what_its_row_of_the_affinity_says() -> None:
     model = network()
     pairwise = torch.rand(1, POSITIONS, POSITIONS, generator=torch.Generator().manual_seed(1))
     model.cross_task = Known(pairwise)
-    refined, _ = refine(model, IMAGE, PARAMS, CPU)
-    cam = own_cam(model).flatten(1)
+    refined, _ = refine(model, PHOTOS, PARAMS)
+    cam = own_cam(model)[0].flatten(1)
     expected = torch.zeros_like(cam)
     for k in range(3):
         for i in range(POSITIONS):
             expected[k, i] = sum(pairwise[0, i, j] * cam[k, j] for j in range(POSITIONS))
-    assert refined.shape == (3, ROWS, COLUMNS)
-    torch.testing.assert_close(refined.flatten(1), expected)
+    assert refined.shape == (1, 3, ROWS, COLUMNS)
+    torch.testing.assert_close(refined[0].flatten(1), expected)
 
 
 def test_an_affinity_that_points_one_row_down_moves_the_maps_one_row_up() -> None:
@@ -65,27 +64,27 @@ def test_an_affinity_that_points_one_row_down_moves_the_maps_one_row_up() -> Non
     for i in range(POSITIONS - COLUMNS):
         pairwise[0, i, i + COLUMNS] = 1
     model.cross_task = Known(pairwise)
-    refined, _ = refine(model, IMAGE, PARAMS, CPU)
+    refined, _ = refine(model, PHOTOS, PARAMS)
     cam = own_cam(model)
-    torch.testing.assert_close(refined[:, :-1], cam[:, 1:])
-    assert not refined[:, -1].any()
+    torch.testing.assert_close(refined[:, :, :-1], cam[:, :, 1:])
+    assert not refined[:, :, -1].any()
 
 
 def test_the_maps_are_not_normalised_again() -> None:
     model = network()
     model.cross_task = Known(torch.eye(POSITIONS)[None] / 4)
-    torch.testing.assert_close(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model) / 4)
+    torch.testing.assert_close(refine(model, PHOTOS, PARAMS)[0], own_cam(model) / 4)
 
 
 def test_the_unary_map_does_not_refine_the_cam() -> None:
     model = network("dual")
     model.cross_task = Known(torch.eye(POSITIONS)[None], torch.full((1, POSITIONS), 9.0))
-    torch.testing.assert_close(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model))
+    torch.testing.assert_close(refine(model, PHOTOS, PARAMS)[0], own_cam(model))
 
 
 def test_without_affinity_the_cam_stays_as_it_is() -> None:
     model = network("none")
-    assert torch.equal(refine(model, IMAGE, PARAMS, CPU)[0], own_cam(model))
+    assert torch.equal(refine(model, PHOTOS, PARAMS)[0], own_cam(model))
 
 
 @pytest.mark.parametrize(("scales", "images"), [([1.0, 0.5], 4), ([0.5], 3)])
@@ -93,15 +92,15 @@ def test_no_scale_is_computed_twice(scales: list[float], images: int) -> None:
     """Each scale with its mirror image, and scale 1 by itself only if it is none of them."""
     model, seen = network(), []
     model.backbone.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
-    refine(model, IMAGE, PARAMS.model_copy(update={"scales": scales}), CPU)
+    refine(model, PHOTOS, PARAMS.model_copy(update={"scales": scales}))
     assert sum(seen) == images
 
 
 @pytest.mark.parametrize("mode", ["none", "pairwise", "dual"])
 def test_the_saliency_is_the_refined_probability_at_scale_one(mode: AffinityMode) -> None:
     model = network(mode)
-    saliency = refine(model, IMAGE, PARAMS, CPU)[1]
+    saliency = refine(model, PHOTOS, PARAMS)[1]
     with torch.inference_mode():
-        logits = model(network_input(IMAGE, 8, 1, mirror=False)).saliency_refined[0, 0]
-    assert saliency.shape == (ROWS, COLUMNS)
+        logits = model(network_input(PHOTOS, 8, 1, mirror=False)).saliency_refined[:, 0]
+    assert saliency.shape == (1, ROWS, COLUMNS)
     np.testing.assert_allclose(saliency, 1 / (1 + np.exp(-logits.numpy())), rtol=1e-5)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from auxseg.cam.methods import method
-from auxseg.data.arrays import Arrays, Bytes
 from auxseg.networks.inputs import grid_size, network_input, resize_maps, unmirror
 from auxseg.networks.network import Network
 from auxseg.params import CamParams
@@ -20,69 +19,67 @@ EPSILON = 1e-5
 @torch.inference_mode()
 def cam(
     network: Network,
-    image: Bytes,
+    photos: Tensor,
     params: CamParams,
-    device: torch.device,
     features: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Compute the class activation maps of one image; see ``multi_scale_cam``.
+    """Compute the class activation maps of photographs; see ``multi_scale_cam``.
 
     Args:
-        network: Any network, on ``device``.
-        image: (H, W, 3) uint8 RGB.
+        network: Any network, on the device of ``photos``.
+        photos: (B, 3, H, W) uint8 RGB.
         params: Method, scales and mirror.
-        device: Where to compute.
         features: Images (B, 3, H, W) → features of ``network``, if a caller wants them, too.
 
     Returns:
-        (K, h, w) in [0, 1].
+        (B, K, h, w) in [0, 1].
     """
     maps_of, features_of = method(params.method).activation, features or network.features
 
     def activation(images: Tensor) -> Tensor:
         return maps_of(network, features_of(images))
 
-    return multi_scale_cam(activation, image, network.stride, params.scales, params.mirror, device)
+    return multi_scale_cam(activation, photos, network.stride, params.scales, params.mirror)
 
 
 @torch.inference_mode()
 def multi_scale_cam(
     activation: Callable[[Tensor], Tensor],
-    image: Bytes,
+    photos: Tensor,
     stride: int,
     scales: Sequence[float],
     mirror: bool,
-    device: torch.device,
 ) -> Tensor:
-    """Compute the class activation maps of one image, each divided by its maximum.
+    """Compute the class activation maps of photographs, each divided by its maximum.
 
     The ReLUs of the maps are summed over scales and mirror images, on the grid of scale 1.
 
     Args:
         activation: Images (B, 3, H, W) → signed maps ``w_k · X`` (B, K, h, w).
-        image: (H, W, 3) uint8 RGB.
+        photos: (B, 3, H, W) uint8 RGB.
         stride: Output stride of ``activation``.
         scales: Factors on the height and width.
-        mirror: Whether to add the mirror image at every scale.
-        device: Where ``activation`` computes.
+        mirror: Whether to add the mirror images at every scale.
 
     Returns:
-        (K, h, w) in [0, 1].
+        (B, K, h, w) in [0, 1].
 
     Raises:
         ValueError: If there are no scales.
     """
-    size = grid_size(image.shape[0], image.shape[1], stride)
+    size = grid_size(photos.shape[2], photos.shape[3], stride)
     total: Tensor | None = None
     for scale in scales:
-        maps = activation(network_input(image, stride, scale, mirror).to(device)).relu()
-        maps = resize_maps(unmirror(maps).sum(0), size)
+        maps = activation(network_input(photos, stride, scale, mirror)).relu()
+        maps = resize_maps(unmirror(maps, mirror).sum(0), size)
         total = maps if total is None else total + maps
     if total is None:
         raise ValueError("no scales")
-    return total / (total.amax((1, 2), keepdim=True) + EPSILON)
+    return total / (total.amax((2, 3), keepdim=True) + EPSILON)
 
 
-def class_maps(cam: Tensor, classes: Sequence[int]) -> Arrays:
+def class_maps(cam: Tensor, classes: Sequence[int]) -> dict[str, Tensor]:
     """Select the maps of the P present classes for storage: ``cam`` (P, h, w) float16."""
-    return {"cam": cam[list(classes)].half().cpu().numpy()}
+    # Not cam[list]: a GPU's host would wait for the indices to get there.
+    chosen = torch.stack([cam[number] for number in classes]) if classes else cam[:0]
+    return {"cam": chosen.half()}

@@ -5,10 +5,11 @@ network, so that corner features lie on corner pixels. Every map is then resized
 ``align_corners=True``, and nothing is shifted at any scale, nor by mirroring.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from auxseg.data.arrays import Bytes
@@ -17,10 +18,18 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def normalise(image: Bytes) -> Tensor:
-    """Normalise (H, W, 3) uint8 RGB to (3, H, W) float32 by the ImageNet mean and deviation."""
-    pixels = torch.from_numpy(image.astype(np.float32) / 255)
-    return ((pixels - torch.tensor(MEAN)) / torch.tensor(STD)).permute(2, 0, 1)
+def photos_of(images: Sequence[Bytes]) -> Tensor:
+    """Return photographs (H, W, 3) of equal size as (B, 3, H, W) uint8, on the CPU."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def normalise(photos: Tensor) -> Tensor:
+    """Normalise (…, 3, H, W), 0 to 255, to float32 by the ImageNet mean and deviation."""
+    inputs = photos / 255
+    # By numbers: a GPU's host would wait for tensors of them to get there.
+    for channel, (mean, deviation) in enumerate(zip(MEAN, STD, strict=True)):
+        inputs[..., channel, :, :].sub_(mean).div_(deviation)
+    return inputs
 
 
 def grid_size(height: int, width: int, stride: int, scale: float = 1.0) -> tuple[int, int]:
@@ -28,28 +37,35 @@ def grid_size(height: int, width: int, stride: int, scale: float = 1.0) -> tuple
     return _cells(height, stride, scale), _cells(width, stride, scale)
 
 
-def network_input(image: Bytes, stride: int, scale: float, mirror: bool) -> Tensor:
-    """Resize and normalise a photograph for a network.
+def network_input(photos: Tensor, stride: int, scale: float, mirror: bool) -> Tensor:
+    """Resize and normalise photographs for a network, on their device.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        photos: (B, 3, H, W) uint8 RGB.
         stride: Output stride of the network.
         scale: Factor on the height and width.
-        mirror: Whether to append the mirror image.
+        mirror: Whether to append the mirror images.
 
     Returns:
-        (1 or 2, 3, stride·n+1, stride·m+1) float32.
+        (B or 2B, 3, stride·n+1, stride·m+1) float32.
     """
-    rows, columns = grid_size(image.shape[0], image.shape[1], stride, scale)
-    size = ((columns - 1) * stride + 1, (rows - 1) * stride + 1)
-    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-    tensor = normalise(resized)
-    return torch.stack([tensor, tensor.flip(2)]) if mirror else tensor[None]
+    rows, columns = grid_size(photos.shape[2], photos.shape[3], stride, scale)
+    size = ((rows - 1) * stride + 1, (columns - 1) * stride + 1)
+    if photos.is_cuda:  # which resizes no bytes
+        # In the layout of the weights: cuDNN would plan for another one anew at every size.
+        pixels = photos.float().contiguous()
+        inputs = normalise(F.interpolate(pixels, size, mode="bilinear", antialias=True).round_())
+    else:
+        inputs = normalise(F.interpolate(photos, size, mode="bilinear", antialias=True))
+    return torch.cat([inputs, inputs.flip(3)]) if mirror else inputs
 
 
-def unmirror(maps: Tensor) -> Tensor:
-    """Mirror the second map back: (1 or 2, C, h, w) of ``network_input`` → the same shape."""
-    return torch.stack([maps[0], maps[1].flip(2)]) if len(maps) == 2 else maps
+def unmirror(maps: Tensor, mirror: bool) -> Tensor:
+    """Mirror maps of ``network_input`` back: (B or 2B, C, h, w) → (1 or 2, B, C, h, w)."""
+    if not mirror:
+        return maps[None]
+    plain, mirrored = maps.chunk(2)
+    return torch.stack([plain, mirrored.flip(3)])
 
 
 def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 SCRATCH = "AUXSEG_SCRATCH"
+MAX_LOADERS = 8
 LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # of torch, which reads it before its first allocation
 
 
@@ -49,8 +50,12 @@ def device() -> torch.device:
 
 
 def loader_workers() -> int:
-    """Return how many processes load images: ``AUXSEG_LOADERS``, else 0 on a CPU, 4 on a GPU."""
-    default = 0 if device().type == "cpu" else 4
+    """Return how many processes or threads work for one that runs a network: ``AUXSEG_LOADERS``.
+
+    By default none on a CPU, whose cores all compute; on a GPU one for each core, up to
+    ``MAX_LOADERS``.
+    """
+    default = 0 if device().type == "cpu" else min(_cores(), MAX_LOADERS)
     return _number("AUXSEG_LOADERS", default, least=0)
 
 

@@ -71,7 +71,7 @@ class TrainingSet(Dataset[Sample]):
             maps = [labels, unknown if saliency is None else (saliency >= SALIENT).astype(np.uint8)]
         image, maps = augmented(self.index.read_image(entry), maps, self.augment, rng)
         sample = {
-            "image": normalise(image),
+            "image": normalise(torch.from_numpy(image).permute(2, 0, 1)),
             "classes": torch.from_numpy(self.index.label_vector(entry)),
         }
         for name, values in zip(("segmentation", "saliency"), maps, strict=False):

@@ -1,7 +1,8 @@
-"""Work image by image: resumable, by one process, by several, or over a cluster.
+"""Work on images: resumable, by one process, by several, or over a cluster.
 
-Neither the number of processes nor an interruption can change a result: every image's result
-depends on that image alone, and results come in the order of the images.
+Neither the number of processes nor an interruption can change a result: it depends on the image
+alone, or on those of its unit, which are computed together; and results come in the order of the
+images.
 """
 
 import sys
@@ -10,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from auxseg.system.progress import track
 from auxseg.system.runtime import workers
 from auxseg.work import processes
-from auxseg.work.job import Image, Inputs, Job
+from auxseg.work.job import Image, Inputs, Work
 from auxseg.work.scratch import Scratch
 
 
 def each(
     images: Sequence[Image],
-    job: Job[Image, Inputs],
+    work: Work[Image, Inputs],
     scratch: Scratch,
     description: str,
 ) -> Iterator[tuple[str, bytes]]:
@@ -29,13 +30,18 @@ def each(
     """
 
     def rest(done: set[str]) -> Iterator[tuple[str, bytes]]:
-        todo = [image for image in images if image.id not in done]
+        units = [images[n : n + work.unit] for n in range(0, len(images), work.unit)]
+        todo = [unit for unit in units if any(image.id not in done for image in unit)]
         if todo and workers() > 1:
             from auxseg.work.ray import images as cluster  # nothing else needs Ray
 
-            yield from cluster.compute(todo, job, workers())
+            found = cluster.compute(todo, work, workers())
         else:
-            yield from zip((i.id for i in todo), processes.compute(todo, job), strict=True)
+            found = zip(todo, processes.compute(todo, work), strict=True)
+        for unit, results in found:
+            for image, result in zip(unit, results, strict=True):
+                if image.id not in done:
+                    yield image.id, result
 
     yield from collect([image.id for image in images], rest, scratch, description)
 

@@ -1,8 +1,9 @@
-"""The work on one image, in a form that can be sent to another process or host."""
+"""The work on images, in a form that can be sent to another process or host."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 
 class Named(Protocol):
@@ -18,19 +19,39 @@ Inputs = TypeVar("Inputs")
 
 
 @dataclass(frozen=True)
-class Job(Generic[Image, Inputs]):
-    """The work on one image, in two halves that must pickle.
+class Work(ABC, Generic[Image, Inputs]):
+    """The work on images, unit by unit. It must pickle, also with another ``read``.
 
     Attributes:
-        read: Gets all that is needed of an image from files.
-        task: Computes the result from it and needs no file, so it may run anywhere.
-        network: Whether ``task`` would use a GPU.
+        read: Gets all that is needed of an image from files; the rest of the work needs no file,
+            so it may be done anywhere.
+        network: Whether a network computes, on a GPU if there is one.
     """
 
     read: Callable[[Image], Inputs]
-    task: Callable[[Inputs], bytes]
-    network: bool = False
+    network: ClassVar[bool] = False
 
-    def __call__(self, image: Image) -> bytes:
-        """Read what an image needs, and compute its result."""
-        return self.task(self.read(image))
+    @property
+    def unit(self) -> int:
+        """The number of images that are computed together."""
+        return 1
+
+    @abstractmethod
+    def results(self, units: Iterable[Sequence[Image]]) -> Generator[list[bytes], None, None]:
+        """Yield the results of the images of every unit, in order."""
+
+
+@dataclass(frozen=True)
+class Job(Work[Image, Inputs]):
+    """The work on one image after the other.
+
+    Attributes:
+        task: Computes the result of an image from what was read.
+    """
+
+    task: Callable[[Inputs], bytes]
+
+    def results(self, units: Iterable[Sequence[Image]]) -> Generator[list[bytes], None, None]:
+        """Yield the results of the images of every unit, in order."""
+        for unit in units:
+            yield [self.task(self.read(image)) for image in unit]

@@ -1,4 +1,4 @@
-"""Work image by image in this process, or in processes of one thread where that is faster."""
+"""Work on images in this process, or in processes of one thread where that is faster."""
 
 import multiprocessing
 import os
@@ -7,21 +7,22 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from typing import Any
 
 from auxseg.system.interrupt import follow_parent
 from auxseg.system.runtime import network_processes, one_thread, processes
-from auxseg.work.job import Image, Inputs, Job, Named
+from auxseg.work.job import Image, Inputs, Named, Work
 
-AHEAD = 2  # images per process that are begun before their turn
+AHEAD = 2  # units per process that are begun before their turn
 # Seconds of work left from which the start of processes pays; it takes longer with torch.
 WORTH_PROCESSES = 3.0
 WORTH_NETWORKS = 20.0
 TRIAL = 1.0  # seconds of work from which the rest is estimated
 
 
-def compute(images: Sequence[Image], job: Job[Image, Inputs]) -> Iterator[bytes]:
-    """Yield the result of every image, in order.
+def compute(units: Sequence[Sequence[Image]], work: Work[Image, Inputs]) -> Iterator[list[bytes]]:
+    """Yield the results of every unit, in order.
 
     Processes are started when the work that is left is worth it.
 
@@ -29,29 +30,34 @@ def compute(images: Sequence[Image], job: Job[Image, Inputs]) -> Iterator[bytes]
         ChildProcessError: If one of the processes died.
     """
     most, worth = (
-        (network_processes(), WORTH_NETWORKS) if job.network else (processes(), WORTH_PROCESSES)
+        (network_processes(), WORTH_NETWORKS) if work.network else (processes(), WORTH_PROCESSES)
     )
     one_thread()
     start = time.monotonic()
-    for done, image in enumerate(images):
-        seconds, left = time.monotonic() - start, len(images) - done
-        known = done > 0 and seconds >= TRIAL
-        if known and most > 1 and seconds / done * left >= worth:
-            yield from _side_by_side(images[done:], job, min(most, left))
+    with closing(work.results(units)) as results:
+        for done in range(len(units)):
+            seconds, left = time.monotonic() - start, len(units) - done
+            known = done > 0 and seconds >= TRIAL
+            if known and most > 1 and seconds / done * left >= worth:
+                break
+            yield next(results)
+        else:
             return
-        yield job(image)
+    yield from _side_by_side(units[done:], work, min(most, left))
 
 
-def _side_by_side(images: Sequence[Image], job: Job[Image, Inputs], number: int) -> Iterator[bytes]:
+def _side_by_side(
+    units: Sequence[Sequence[Image]], work: Work[Image, Inputs], number: int
+) -> Iterator[list[bytes]]:
     # Not forked, because a fork may hang where libraries have threads of their own.
     pool = ProcessPoolExecutor(
         number,
         multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(os.getpid(), job),
+        initargs=(os.getpid(), work),
     )
     try:
-        yield from _ordered(pool, images, AHEAD * number)
+        yield from _ordered(pool, units, AHEAD * number)
     except BrokenProcessPool:
         raise ChildProcessError(
             "one of the processes died, perhaps for lack of memory: `dvc repro` goes on from "
@@ -61,26 +67,28 @@ def _side_by_side(images: Sequence[Image], job: Job[Image, Inputs], number: int)
         pool.shutdown(cancel_futures=True)
 
 
-# The job of a process of the pool, sent once because it may hold a network.
-_job: Job[Any, Any]
+# The work of a process of the pool, sent once because it may hold a network.
+_work: Work[Any, Any]
 
 
-def _start(parent: int, job: Job[Any, Any]) -> None:
-    global _job
+def _start(parent: int, work: Work[Any, Any]) -> None:
+    global _work
     follow_parent(parent)
     one_thread()
-    _job = job
+    _work = work
 
 
-def _do(image: Named) -> bytes:
-    return _job(image)
+def _do(unit: Sequence[Named]) -> list[bytes]:
+    return next(_work.results([unit]))
 
 
-def _ordered(pool: ProcessPoolExecutor, images: Iterable[Named], ahead: int) -> Iterator[bytes]:
-    """Yield results in order, with at most ``ahead`` images begun that were not asked for yet."""
-    begun: deque[Future[bytes]] = deque()
-    for image in images:
-        begun.append(pool.submit(_do, image))
+def _ordered(
+    pool: ProcessPoolExecutor, units: Iterable[Sequence[Named]], ahead: int
+) -> Iterator[list[bytes]]:
+    """Yield results in order, with at most ``ahead`` units begun that were not asked for yet."""
+    begun: deque[Future[list[bytes]]] = deque()
+    for unit in units:
+        begun.append(pool.submit(_do, unit))
         if len(begun) > ahead:
             yield begun.popleft().result()
     while begun:

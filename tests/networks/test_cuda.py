@@ -21,7 +21,6 @@ from auxseg.networks.inputs import resize_maps
 from auxseg.params import AffinityMode, CamParams, LossWeights, Precision
 from auxseg.refine import refine
 from auxseg.training.classification import classifier_losses
-from helpers import noise
 from networks_of_tests import new_auxsegnet, new_classifier
 
 CUDA = torch.device("cuda")
@@ -75,8 +74,8 @@ def test_the_network_and_losses_of_a_round_stay_on_their_device(
 def test_cam_and_refinement_stay_on_their_device() -> None:
     with CUDA:
         network = new_auxsegnet("tiny", 3, True, "dual", True).eval()
-    image = noise(40, 50)
-    for maps in (multi_scale.cam(network, image, CAM, CUDA), *refine(network, image, CAM, CUDA)):
+    photos = torch.ones(2, 3, 40, 50, dtype=torch.uint8, device=CUDA)
+    for maps in (multi_scale.cam(network, photos, CAM), *refine(network, photos, CAM)):
         assert (maps.device.type, maps.dtype) == ("cuda", torch.float32)
 
 

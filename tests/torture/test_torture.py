@@ -135,7 +135,8 @@ def test_a_second_signal_ends_a_stage_at_once_and_the_next_run_goes_on(
     tortured.set_params({"classifier.schedule.epochs": 1})
     Project(tortured.folder, begun.environment).run("dvc", "repro", "classifier")
     hold = Hold(tortured.environment, "cam image", 2)
-    with Attempt(tortured, "cam") as attempt:
+    # Nothing is read ahead, so the first image is done.
+    with Attempt(tortured, "cam", environment={"AUXSEG_LOADERS": "0"}) as attempt:
         stage = stage_at(hold, attempt)
         stage.send_signal(signal.SIGTERM)
         wait_for_line(attempt, f"SIGTERM: {GOES_ON}")

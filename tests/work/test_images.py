@@ -20,6 +20,7 @@ from auxseg.params import CamParams
 from auxseg.system.interrupt import Interrupted, catch_signals
 from auxseg.work.images import collect, each
 from auxseg.work.job import Job
+from auxseg.work.network_job import NetworkJob
 from auxseg.work.scratch import Scratch
 from helpers import make_index, noise
 from networks_of_tests import new_classifier
@@ -117,7 +118,7 @@ def test_a_network_gives_the_same_bytes_in_one_process_and_in_two(
     index = make_index(tmp_path, photos, [[0, 1]] * len(photos))
     stored = stored_network(tmp_path, Classifier)
     params = CamParams(root="data/none", method="cam", scales=[0.75, 1.0, 1.5], mirror=True)
-    work = Job(index.photograph, partial(maps, stored, params), network=True)
+    work = NetworkJob(index.photograph, partial(maps, stored, params))
     results = []
     for processes in ("1", "2"):
         monkeypatch.setenv("AUXSEG_PROCESSES", processes)

@@ -17,6 +17,7 @@ from test_images import EXPECTED, IMAGES, Image, done, fail, itself, note
 from auxseg.system.interrupt import Interrupted, catch_signals
 from auxseg.work.images import each
 from auxseg.work.job import Job
+from auxseg.work.network_job import NetworkJob
 from auxseg.work.scratch import Scratch
 from helpers import NODES, Beside, wait_until
 from project import Project, stages_run
@@ -96,9 +97,9 @@ def test_gpus_that_the_cluster_has_not_are_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUXSEG_WORKER_GPUS", "1")
-    job = Job(itself, partial(note, tmp_path), network=True)
+    work = NetworkJob(itself, lambda photos, read: [])
     with pytest.raises(ValueError, match=r"^AUXSEG_WORKERS = 3 with 1 GPUs each, .* has 0: lower"):
-        list(each(IMAGES, job, Scratch(tmp_path / "kept"), "test"))
+        list(each(IMAGES, work, Scratch(tmp_path / "kept"), "test"))
 
 
 def test_without_ray_one_line_says_what_to_install(

@@ -38,14 +38,14 @@ def held(name):
 
 
 class Counted:
-    """An image's task that is counted where it runs, which may be in another process."""
+    """The reading of an image that is counted where it is done, which may be in another process."""
 
-    def __init__(self, task):
-        self.task = task
+    def __init__(self, read):
+        self.read = read
 
-    def __call__(self, inputs):
+    def __call__(self, image):
         begun("image")
-        return self.task(inputs)
+        return self.read(image)
 
 
 def count_steps(progress):
@@ -64,7 +64,7 @@ def count_images(work):
     # The short work of the demo is worth processes here: there is more to kill.
     work.TRIAL, work.WORTH_PROCESSES, work.WORTH_NETWORKS = 0.1, *WORTH
     compute = work.compute
-    work.compute = lambda images, job: compute(images, replace(job, task=Counted(job.task)))
+    work.compute = lambda units, job: compute(units, replace(job, read=Counted(job.read)))
 
 
 def count_imported(saliency):
