@@ -50,8 +50,7 @@ clean: ## remove the environment and caches, but no results
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	@# Without --no-compile, pip compiles 18,000 modules, of which few are ever imported.
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@# The command `auxseg`; an editable install of this folder needs setuptools, no network.
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
