@@ -23,10 +23,9 @@ NO_SPACE = {
     errno.EFBIG: "file too large{}: see `ulimit -f`, or use another file system",
 }
 NO_MEMORY = (
-    *("DefaultCPUAllocator", "bad_alloc"),  # of torch
+    "DefaultCPUAllocator",  # of torch
     *("could not create a primitive", "could not execute a primitive"),  # of oneDNN
     *("can't start new thread", "failed to map segment"),  # of Python and the loader
-    "Cannot allocate memory",  # of the system
 )
 GOES_ON = "`dvc repro` goes on from there"
 LONGEST = 1000  # letters of a line; a damaged file may hold names of any length
