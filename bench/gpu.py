@@ -3,8 +3,8 @@
 For the network of every preset: a step of the classifier's and of a round's training, with the
 preset's batches of random pixels, and the refinement of the CAMs of one photograph and of as many
 as are computed at once; the first time and the median of later ones, and the most memory that torch
-held, all networks included. No images are read and no process is started, so this is what the
-device could do if it never waited. Prints the table as CSV.
+held. No images are read and no process is started, so this is what the device could do if it never
+waited. Prints the table as CSV.
 """
 
 import statistics
@@ -36,8 +36,9 @@ from auxseg.training.samples import TrainingSet
 from auxseg.training.trainer import Training, use_deterministic_algorithms
 from auxseg.work.network_job import BATCH
 
-CLASSES = 20
 PHOTOGRAPH = (375, 500)
+
+Work = Callable[[], object]  # each call the work on one batch or one lot of photographs
 
 
 def main(
@@ -51,9 +52,9 @@ def main(
         values = YAML(typ="safe").load(Path(f"params/{name}.yaml"))
         for precision in ("float32", "bfloat16"):
             values["network"]["precision"] = precision
-            for what, work in works(values).items():
+            for what, begin in works(values).items():
                 rows.append({"preset": name, "precision": precision, "work": what})
-                rows[-1] |= measured(work, repeats)
+                rows[-1] |= measured(begin(), repeats)
                 print(rows[-1], file=sys.stderr, flush=True)
     print(pd.DataFrame(rows).to_csv(index=False))
 
@@ -67,27 +68,30 @@ class Numbered:
         return 100_000
 
 
-def works(values: dict[str, Any]) -> dict[str, Callable[[], object]]:
-    """The work of a preset by name, each call the work on one batch or photograph."""
-    network = NetworkParams(**values["network"])
-    classifier = Classifier(NetworkConfig.of(network, CLASSES))
-    train = values["train"]
-    dilations = train["dilations"]
+def works(values: dict[str, Any]) -> dict[str, Callable[[], Work]]:
+    """What begins the works of a preset by name: it makes the network that the work needs."""
+    network, train = NetworkParams(**values["network"]), values["train"]
+    classes = len(values["dataset"]["classes"])
     config = AuxSegNetConfig.of(
-        network, CLASSES, affinity="dual", whitening=True, dilations=dilations
+        network, classes, affinity="dual", whitening=True, dilations=train["dilations"]
     )
-    with TemporaryDirectory() as folder:  # stages read networks from files
-        save_network(Path(folder), AuxSegNet(config))
-        refined = stored_network(Path(folder), AuxSegNet).network
     losses = partial(round_losses, weights=LossWeights(**train["losses"]))
-    return {
-        "classifier, batch": step(classifier, classifier_losses, values["classifier"]),
-        "round, batch": step(AuxSegNet(config), losses, train),
-    } | {
-        f"refine, photographs: {number}": partial(
-            refine, refined, photographs(number), CamParams(**values["cam"])
-        )
-        for number in (1, BATCH)
+
+    def classifier_step() -> Work:
+        classifier = Classifier(NetworkConfig.of(network, classes))
+        return step(classifier, classes, classifier_losses, values["classifier"])
+
+    def round_step() -> Work:
+        return step(AuxSegNet(config), classes, losses, train)
+
+    def refinement(number: int) -> Work:
+        with TemporaryDirectory() as folder:  # stages read networks from files
+            save_network(Path(folder), AuxSegNet(config))
+            refined = stored_network(Path(folder), AuxSegNet).network
+        return partial(refine, refined, photographs(number), CamParams(**values["cam"]))
+
+    return {"classifier, batch": classifier_step, "round, batch": round_step} | {
+        f"refine, photographs: {number}": partial(refinement, number) for number in (1, BATCH)
     }
 
 
@@ -98,7 +102,7 @@ def photographs(number: int) -> Tensor:
     return torch.randint(0, 256, size, dtype=torch.uint8, generator=random).to(device())
 
 
-def step(network: Network, losses: Any, section: dict[str, Any]) -> Callable[[], object]:
+def step(network: Network, classes: int, losses: Any, section: dict[str, Any]) -> Work:
     """A step of training on random pixels and labels, as the section of a preset wants it."""
     schedule, crop = Schedule(**section["schedule"]), Augment(**section["augment"]).crop
     training: Training[Any] = Training(network, cast(TrainingSet, Numbered()), losses, schedule)
@@ -110,14 +114,14 @@ def step(network: Network, losses: Any, section: dict[str, Any]) -> Callable[[],
 
     batch = {
         "image": torch.randn((number, 3, crop, crop), generator=random),
-        "classes": torch.randint(0, 2, (number, CLASSES), generator=random).float(),
-        "segmentation": whole(CLASSES + 1),
+        "classes": torch.randint(0, 2, (number, classes), generator=random).float(),
+        "segmentation": whole(classes + 1),
         "saliency": whole(2),
     }
     return lambda: training.advance(batch)
 
 
-def measured(work: Callable[[], object], repeats: int) -> dict[str, float]:
+def measured(work: Work, repeats: int) -> dict[str, float]:
     """Time the work; return milliseconds, and the GiB that torch held at most."""
     cuda = device().type == "cuda"
     if cuda:

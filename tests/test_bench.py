@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from bench.experiments import edited, unpack
 from bench.gpu import measured, works
+from bench.memory import peak
 from bench.photographs import CHOICES
 from bench.safety import POINTS, Stopwatch, commands, points, row, run
 from project import ROOT
@@ -59,11 +61,23 @@ def test_the_works_of_a_preset_can_be_timed(monkeypatch: pytest.MonkeyPatch) -> 
     for section in ("classifier", "train"):
         demo[section]["schedule"]["batch_size"] = 2
         demo[section]["augment"]["crop"] = 33
-    table = {name: measured(work, 1) for name, work in works(demo).items()}
+    table = {name: measured(begin(), 1) for name, begin in works(demo).items()}
     assert list(table) == [
         *("classifier, batch", "round, batch", "refine, photographs: 1", "refine, photographs: 4")
     ]
     assert all(row["first ms"] > 0 and row["ms"] > 0 for row in table.values())
+
+
+def test_the_memory_of_a_work_is_the_most_that_its_tensors_hold_at_once() -> None:
+    given = torch.zeros(1000)  # of 4 bytes each
+
+    def work() -> None:
+        doubled = given * 2
+        tripled = given * 3
+        del doubled
+        (tripled + 1).view(10, 100)  # a view holds nothing of its own
+
+    assert peak(work) == 3 * 4000
 
 
 def test_the_functions_that_safety_costs_are_there() -> None:

@@ -20,13 +20,16 @@ LISTING = ".dir"  # ends the name of DVC's copy of a folder, which lists those o
 
 
 def mend() -> bool:
-    """Remove damaged files of the DVC project in this folder, and print what was removed.
+    """Remove damaged files of the DVC project in this folder, and print what was done.
 
     - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
     - Outputs of stages that are not as they were written, by their own checksums, or, a single
       file, by DVC's.
     - DVC's copies of these outputs, by the checksums that are their names.
+
+    Sizes of sound outputs are corrected in ``dvc.lock``: DVC notes those of a damaged copy that it
+    brought back, and keeps them if it is killed before it notes those of the next one.
 
     What no stage makes is left alone, whatever it looks like.
 
@@ -46,6 +49,10 @@ def mend() -> bool:
         place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         print(f"removed {place}: damaged", file=sys.stderr)
         damaged = True
+    for out in _of_other_sizes():
+        out.stage.dump(update_pipeline=False)
+        print(f"corrected the size of {out} in dvc.lock", file=sys.stderr)
+        damaged = True
     return damaged
 
 
@@ -63,17 +70,34 @@ def _damaged() -> Iterator[Path]:
         except (DvcException, UnicodeDecodeError):
             yield path
     with repo:
-        try:
-            outs = repo.index.outs
-        except DvcException as error:
-            raise ValueError(f"DVC cannot read this project: {error}") from None
-        for out in outs:
-            # What no stage makes, such as photographs after `dvc add`, nothing could bring back.
-            if out.stage.cmd and out.protocol == "local" and out.hash_info:
-                if out.use_cache:
-                    yield from _damaged_copies(repo, out.hash_info.value)
-                if _is_damaged(out):
-                    yield Path(out.fs_path)
+        for out in _outputs(repo):
+            if out.use_cache:
+                yield from _damaged_copies(repo, out.hash_info.value)
+            if _is_damaged(out):
+                yield Path(out.fs_path)
+
+
+def _outputs(repo: Repo) -> list[Output]:
+    """What was made by a stage.
+
+    What no stage makes, such as photographs after `dvc add`, nothing could bring back.
+    """
+    try:
+        outs = repo.index.outs
+    except DvcException as error:
+        raise ValueError(f"DVC cannot read this project: {error}") from None
+    return [out for out in outs if out.stage.cmd and out.protocol == "local" and out.hash_info]
+
+
+def _of_other_sizes() -> Iterator[Output]:
+    """Yield outputs that are those of ``dvc.lock`` but for their size, which is set."""
+    with Repo(str(Path.cwd())) as repo:
+        for out in _outputs(repo):
+            if out.exists and not out.changed_checksum():
+                size = out.meta.size
+                out.save()
+                if out.meta.size != size:
+                    yield out
 
 
 def _cut_off(path: Path) -> bool:

@@ -6,13 +6,17 @@ images.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from auxseg.system.progress import track
 from auxseg.system.runtime import workers
 from auxseg.work import processes
 from auxseg.work.job import Image, Inputs, Work
 from auxseg.work.scratch import Scratch
+
+WRITING = 8  # results that wait for the disk at most
 
 
 def each(
@@ -69,10 +73,21 @@ def collect(
     done = {id_ for id_, name in names.items() if name in kept and scratch.read(name) is not None}
     if done:
         print(f"{description}: {len(done)} of {len(ids)} images were done before", file=sys.stderr)
-    for id_, result in track(rest(done), description, len(ids) - len(done)):
-        scratch.write(names[id_], result)
+    _keep(track(rest(done), description, len(ids) - len(done)), names, scratch)
     for id_, name in names.items():
         data = scratch.read(name)
         if data is None:
             raise ValueError(f"{scratch.folder / name}: damaged or missing; run `dvc repro` again")
         yield id_, data
+
+
+def _keep(results: Iterable[tuple[str, bytes]], names: Mapping[str, str], scratch: Scratch) -> None:
+    """Write results under their names beside what computes the next ones; before an error, all."""
+    with ThreadPoolExecutor(1) as pool:
+        writing: deque[Future[None]] = deque()
+        for id_, result in results:
+            writing.append(pool.submit(scratch.write, names[id_], result))
+            if len(writing) > WRITING:
+                writing.popleft().result()
+        for future in writing:
+            future.result()

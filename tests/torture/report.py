@@ -64,6 +64,7 @@ def _work(
 ) -> dict[str, Any]:
     """Steps and images: needed, needed again since no copy was left, begun, begun twice."""
     whole = Counter(calm["units"])
+    runs = [run for run in runs if run["units"]]  # single stages were begun again on purpose
     needed: Counter[str] = Counter()
     again: Counter[str] = Counter()
     begun: Counter[str] = Counter()

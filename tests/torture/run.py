@@ -32,6 +32,7 @@ from torture.attempt import (
 )
 from torture.faults import (
     ERRORS,
+    KILLS,
     Machine,
     Outcome,
     attempt,
@@ -57,6 +58,7 @@ WORK = {
 }
 MADE = (*LOCKS, "data", "metrics")
 LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
+LEAST = 0.03  # part of the faults that each kind is, which only some stages can have
 ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails
 COUNTED = ("failed_calls", "to_the_end", "unclear", "files_that_differ")
 LOG = Path("metrics/torture.json")
@@ -145,22 +147,50 @@ class Torture:
         stage = "-"
         while self.counts.total() < faults:
             kind = self._next(stage, chance)
-            out = attempt(project, kind=kind, longest=LONGEST, chance=chance, machine=self.machine)
+            out = self._disturb(project, kind, chance, {"job": job, "run": run})
             stage = out.stage if out.stage != "-" else stage
-            self.note({"job": job, "run": run, "tried": kind, **asdict(out)})
-            if out.unclear:
-                self._keep(out)
-            said = f" ({out.detail})" if out.detail else ""
-            if out.kind:
-                self.say(
-                    f"fault {self.counts.total()}: {out.kind}{said} after {out.seconds:.1f} s in "
-                    f"{out.stage}, {'UNCLEAR, ' * bool(out.unclear)}all gone in {out.end:.1f} s"
-                )
             if out.finished:
                 break
-            if out.damaged:
-                mend(project)
         self._compare(project, job, run)
+
+    def _disturb(
+        self, project: Project, kind: str, chance: random.Random, event: dict[str, Any], *what: str
+    ) -> Outcome:
+        """One attempt under a fault of the kind, noted and, if need be, mended."""
+        out = attempt(
+            project, *what, kind=kind, longest=LONGEST, chance=chance, machine=self.machine
+        )
+        self.note(event | {"tried": kind, **asdict(out)})
+        if out.unclear:
+            self._keep(out)
+        said = f" ({out.detail})" if out.detail else ""
+        if out.kind:
+            self.say(
+                f"fault {self.counts.total()}: {out.kind}{said} after {out.seconds:.1f} s in "
+                f"{out.stage}, {'UNCLEAR, ' * bool(out.unclear)}all gone in {out.end:.1f} s"
+            )
+        if out.damaged and not out.finished:
+            mend(project)
+        return out
+
+    def rare(self, faults: int) -> None:
+        """Disturb single stages of a finished project until no kind has come too seldom.
+
+        A run has few moments in which there is a process to kill that few stages have.
+        """
+        folder, chance = self.folder / "rare", random.Random("rare")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        calm = Project(self.folder / "calm" / "project", self.base.environment)
+        project = counting_copy(calm, folder)
+        for kind, stages in KILLS.items():
+            while kind in self.kinds and stages and self.counts[kind] < LEAST * faults:
+                again = ("--force", "--single-item", stages[0])
+                self._disturb(project, kind, chance, {"job": "rare", "run": 1}, *again)
+        different = self._different(project)
+        self.note({"job": "rare", "run": 1, "different": different, "units": {}})
+        self.say(f"single stages are finished, {len(different)} files differ")
+        shutil.rmtree(folder)
 
     def in_a_row(self, jobs: int) -> None:
         """Attempts one after the other while one call in 2,000 fails, then compare the project.
@@ -211,7 +241,7 @@ class Torture:
         counts = self.counts
         vain = Counter(e["tried"] for e in self.events if "tried" in e and not e["kind"])
         kinds = [kind for kind in self.kinds if possible(kind, stage, self.machine)]
-        return min(kinds, key=lambda kind: counts[kind] + vain[kind] / 2 + chance.uniform(0, 3))
+        return min(kinds, key=lambda kind: counts[kind] + vain[kind] / 5 + chance.uniform(0, 3))
 
     def _keep(self, out: Outcome) -> None:
         folder = self.folder / "unclear"
@@ -267,6 +297,8 @@ def main(
         with ThreadPoolExecutor(jobs) as pool:
             for done in [pool.submit(torture.work, job, faults) for job in range(jobs)]:
                 done.result()
+        if not kind:
+            torture.rare(faults)
         if not kind and "EIO" in machine.kinds and not any("row" in e for e in torture.events):
             torture.in_a_row(jobs)
     log = report(torture.events, torture.calm, machine)

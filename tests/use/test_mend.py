@@ -47,6 +47,19 @@ def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(project: P
     assert project.files(*LOCKS, "data") == before
 
 
+def test_the_size_of_a_damaged_copy_does_not_stay_in_the_lock(project: Project) -> None:
+    """As DVC leaves it that is killed before it notes the output that a stage made anew."""
+    lock = project.folder / "dvc.lock"
+    before = lock.read_text()
+    start = before.index("outs:", before.index("\n  dataset:\n"))
+    lock.write_text(before[:start] + before[start:].replace("size: ", "size: 1", 2))
+    assert lock.read_text() != before
+    said = [f"corrected the size of data/dataset/{split} in dvc.lock" for split in ("train", "val")]
+    code, lines = mend(project)
+    assert (code, [line for line in lines if "corrected" in line]) == (0, said)
+    assert lock.read_text() == before
+
+
 def test_what_no_stage_makes_is_left_alone_however_it_was_changed(project: Project) -> None:
     """A photograph edited after `dvc add`, and an artifact kept under another name."""
     (project.folder / "data/photo.jpg").write_bytes(b"before")

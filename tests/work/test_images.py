@@ -18,7 +18,7 @@ from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import save_network, stored_network
 from auxseg.params import CamParams
 from auxseg.system.interrupt import Interrupted, catch_signals
-from auxseg.work.images import collect, each
+from auxseg.work.images import WRITING, collect, each
 from auxseg.work.job import Job
 from auxseg.work.network_job import NetworkJob
 from auxseg.work.scratch import Scratch
@@ -191,9 +191,13 @@ def test_a_record_that_a_full_disk_cut_off_is_computed_again(tmp_path: Path) -> 
     with pytest.raises(OSError) as error:
         work(note, tmp_path)
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(path))
-    assert len(list(path.parent.iterdir())) == 7
+    begun = 8 + WRITING  # results wait for the disk while the next ones are computed
+    assert {file.name for file in path.parent.iterdir()} == {
+        f"{number:08d}" for number in range(begun) if number != 7
+    }
     assert work(note, tmp_path) == EXPECTED
-    assert done(tmp_path) == [i.id for i in IMAGES[:8]] + [i.id for i in IMAGES[7:]]
+    ids = [image.id for image in IMAGES]
+    assert done(tmp_path) == ids[:begun] + [ids[7]] + ids[begun:]
 
 
 def test_results_in_another_order_are_given_in_that_of_the_images(tmp_path: Path) -> None:
