@@ -27,6 +27,7 @@ NO_MEMORY = (
     *("could not create a primitive", "could not execute a primitive"),  # of oneDNN
     *("can't start new thread", "failed to map segment"),  # of Python and the loader
 )
+FONT = ("failed to load glyph", "FT_Open_Face")  # of matplotlib: a file of it cannot be read
 GOES_ON = "`dvc repro` goes on from there"
 LONGEST = 1000  # letters of a line; a damaged file may hold names of any length
 
@@ -65,11 +66,10 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
         lines = f"error: {_message(error, then)}".split("\n")
         sys.exit("\n".join(plain(line[:LONGEST]) + "…" * (len(line) > LONGEST) for line in lines))
     except (RuntimeError, ImportError) as error:
-        remedy = _room(error)
+        remedy = _of_library(error)
         if remedy is None:
             raise
-        reason = " ".join(str(error).split())
-        sys.exit(f"error: out of memory: {remedy}; {then} ({reason})")
+        sys.exit(f"error: {remedy}; {then} ({' '.join(str(error).split())})")
 
 
 def _message(error: Exception, then: str) -> str:
@@ -87,17 +87,19 @@ def _message(error: Exception, then: str) -> str:
     return str(error)
 
 
-def _room(error: Exception) -> str | None:
-    """Return how to get by with less memory; None if the error is of another kind."""
+def _of_library(error: Exception) -> str | None:
+    """Return what a library lacks and how to mend it; None if its error is of another kind."""
     torch = sys.modules.get("torch")  # a stage without a network does not import it
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return (
-            "the GPU's memory is full: let nothing else run on it, lower dataset.max_side or "
-            "AUXSEG_AFFINITY_MB, or set AUXSEG_DEVICE=cpu"
+            "out of memory: the GPU's memory is full: let nothing else run on it, lower "
+            "dataset.max_side or AUXSEG_AFFINITY_MB, or set AUXSEG_DEVICE=cpu"
         )
     if any(words in str(error) for words in NO_MEMORY):
         return (
-            "let less run on this machine, set AUXSEG_PROCESSES=1, or lower dataset.max_side or "
-            "the batch size"
+            "out of memory: let less run on this machine, set AUXSEG_PROCESSES=1, or lower "
+            "dataset.max_side or the batch size"
         )
+    if any(words in str(error) for words in FONT):
+        return "matplotlib cannot read its font: check the disk, or install matplotlib again"
     return None

@@ -7,7 +7,9 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib
 import pytest
+from matplotlib.ft2font import FT2Font
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -62,6 +64,14 @@ def test_a_lack_of_memory_is_one_line_whoever_reports_it(error: Exception) -> No
     line = str(end.value.code)
     assert line.startswith("error: out of memory: let less run on this machine, ")
     assert line.endswith(f"; {GOES_ON} ({error})")
+
+
+def test_a_font_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    font = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf").read_bytes()
+    (tmp_path / "cut.ttf").write_bytes(font[:1000])
+    with pytest.raises(SystemExit) as end:
+        run_app(lambda: FT2Font(str(tmp_path / "cut.ttf")), GOES_ON)
+    assert str(end.value.code).startswith("error: matplotlib cannot read its font: ")
 
 
 def test_a_line_of_any_length_is_cut() -> None:

@@ -197,7 +197,7 @@ def test_a_record_that_a_full_disk_cut_off_is_computed_again(tmp_path: Path) -> 
     }
     assert work(note, tmp_path) == EXPECTED
     ids = [image.id for image in IMAGES]
-    assert done(tmp_path) == ids[:begun] + [ids[7]] + ids[begun:]
+    assert done(tmp_path) == [*ids[:begun], ids[7], *ids[begun:]]
 
 
 def test_results_in_another_order_are_given_in_that_of_the_images(tmp_path: Path) -> None:
