@@ -113,7 +113,7 @@ def _batches(sizes: Sequence[Any], place: torch.device) -> Iterator[list[int]]:
         yield from (numbers[start : start + batch] for start in range(0, len(numbers), batch))
 
 
-class _Here(Executor):
+class Here(Executor):
     """Calls functions at once, in this thread."""
 
     def submit(
@@ -123,6 +123,7 @@ class _Here(Executor):
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
     ) -> Future[Result]:
+        """Return the result, as a future."""
         done: Future[Result] = Future()
         done.set_result(function(*arguments, **options))
         return done
@@ -131,7 +132,7 @@ class _Here(Executor):
 @contextmanager
 def _helpers(threads: int) -> Iterator[Executor]:
     """Yield what calls functions in threads, or, without any, at once."""
-    pool = ThreadPoolExecutor(threads) if threads else _Here()
+    pool = ThreadPoolExecutor(threads) if threads else Here()
     try:
         yield pool
     finally:

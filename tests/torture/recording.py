@@ -9,7 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
+from auxseg.work import images
+from auxseg.work.network_job import Here
 from torture.disk import ROOT, Data, Disk, Files, Names, Node, Recording, Size, Step, Sync
 
 CALLS = (
@@ -28,6 +31,8 @@ class NoStraceError(RuntimeError):
 def recorded(root: Path) -> Iterator[list[Recording]]:
     """Record what this thread writes below ``root``; the list gets the recording at the end.
 
+    Results of images, which another thread keeps, are kept by this one, in the same order.
+
     AssertionError if the recorded changes do not lead to the files that are there: then something
     wrote by another call, thread or process.
 
@@ -37,7 +42,10 @@ def recorded(root: Path) -> Iterator[list[Recording]]:
     recordings: list[Recording] = []
     reader = _Reader(root)
     with tempfile.NamedTemporaryFile("r", prefix="calls-") as calls:
-        with _strace(Path(calls.name)):
+        with (
+            _strace(Path(calls.name)),
+            patch.object(images, "ThreadPoolExecutor", lambda _: Here()),
+        ):
             yield recordings
         for line in calls:
             reader.read(line)
