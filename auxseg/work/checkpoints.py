@@ -16,6 +16,7 @@ from auxseg.work.scratch import Scratch
 # A checkpoint is due after this many times the duration of the last one: checkpoints take 2 % of
 # the time, whatever the network, and at worst the time of 50 checkpoints is lost.
 INTERVAL = 50
+FIRST = 5  # after the first one of a process, which takes many times as long as those that follow
 KEPT = 2
 # A checkpoint waits for the disk after so many seconds: as much work a power loss may cost. To wait
 # takes longer than to write, so doing it each time would double what a kill costs.
@@ -31,6 +32,7 @@ class Checkpoints:
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
         self._due = time.monotonic()
+        self._interval = FIRST
         self._sync_due = self._due + SYNC
 
     def latest(self) -> dict[str, Any] | None:
@@ -63,7 +65,8 @@ class Checkpoints:
         for old in set(before) - kept:
             self._scratch.remove(old)
         end = time.monotonic()
-        self._due = end + INTERVAL * (end - start)
+        self._due = end + self._interval * (end - start)
+        self._interval = INTERVAL
 
 
 def _encoded(state: dict[str, Any]) -> bytes:

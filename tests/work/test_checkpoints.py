@@ -50,12 +50,14 @@ def on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
 def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after each step."""
     monkeypatch.setattr("auxseg.work.checkpoints.INTERVAL", 0)
+    monkeypatch.setattr("auxseg.work.checkpoints.FIRST", 0)
 
 
 @pytest.fixture
 def no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the one that a signal or the end asks for, and the first."""
     monkeypatch.setattr("auxseg.work.checkpoints.INTERVAL", math.inf)
+    monkeypatch.setattr("auxseg.work.checkpoints.FIRST", math.inf)
 
 
 @pytest.fixture(scope="module")
