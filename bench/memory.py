@@ -1,9 +1,9 @@
 """How much memory each preset needs: `python -m bench.memory`.
 
 The works of `bench.gpu` are done with torch's fake tensors, which have sizes and no content, so
-this needs neither a GPU nor time. Counts what torch holds at most: weights, gradients, momentum,
-activations and temporary tensors. CUDA itself, cuDNN's workspaces, and what torch's allocator
-cannot use between two tensors come on top. Prints the table as CSV.
+this needs no GPU. Counts what torch holds at most: weights, gradients, momentum, activations and
+temporary tensors. CUDA itself, cuDNN's workspaces, and what torch's allocator cannot use between
+two tensors come on top. Prints the table as CSV.
 """
 
 import weakref

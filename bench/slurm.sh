@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Slurm with HOSTS simulated hosts on this machine, for as long as a command runs:
-#   sudo bench/slurm.sh 3 sbatch --wait --gpus-per-node=0 --nodes=3 deploy/slurm.sh
+#   sudo bench/slurm.sh 3 sbatch --wait --nodes=3 --cpus-per-task=1 --gpus-per-node=0 deploy/slurm.sh
 # Needs root and Debian's packages slurm-wlm, munge and iproute2. Network, processes, mounts and
 # shared memory of each host are its own, so Ray takes it for a machine. All of it vanishes with the
-# command; no other machine can be reached from it, nor reach it. Logs are in .slurm.
+# command; no other machine can be reached from it, nor reach it.
 set -euo pipefail
 
 if [[ ${1:-} != --inside ]]; then
@@ -12,8 +12,8 @@ fi
 hosts=$2
 shift 2
 
-logs="$PWD/.slurm"
-mkdir -p "$logs"
+logs=$(mktemp --directory --suffix=-slurm)
+echo "Slurm's logs: $logs" >&2
 mount --types tmpfs tmpfs /run
 mkdir -p /run/munge /run/slurm
 # The names of the hosts, and what Slurm has to know.

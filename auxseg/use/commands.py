@@ -191,9 +191,10 @@ def scratch(
 def mend() -> None:
     """Remove damaged outputs of stages, DVC's damaged copies of them, and damaged `dvc.lock` files.
 
-    Your own files are left alone. `dvc repro` then makes the outputs again, or takes them from
-    DVC's cache. If nothing is damaged, this command ends with exit code 1, so that
-    `dvc repro || { auxseg mend && dvc repro; }` tries again only where that may help.
+    Sizes that DVC noted of a damaged copy are corrected. Your own files are left alone.
+    `dvc repro` then makes the outputs again, or takes them from DVC's cache. If nothing is damaged,
+    this command ends with exit code 1, so that `dvc repro || { auxseg mend && dvc repro; }` tries
+    again only where that may help.
     """
     from auxseg.use.mend import mend
 

@@ -51,7 +51,7 @@ def mend() -> bool:
         damaged = True
     for out in _of_other_sizes():
         out.stage.dump(update_pipeline=False)
-        print(f"corrected the size of {out} in dvc.lock", file=sys.stderr)
+        print(f"corrected the size of {out} in its dvc.lock", file=sys.stderr)
         damaged = True
     return damaged
 

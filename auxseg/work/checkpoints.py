@@ -16,7 +16,7 @@ from auxseg.work.scratch import Scratch
 # A checkpoint is due after this many times the duration of the last one: checkpoints take 2 % of
 # the time, whatever the network, and at worst the time of 50 checkpoints is lost.
 INTERVAL = 50
-FIRST = 5  # after the first one of a process, which takes many times as long as those that follow
+FIRST = 5  # in place of it after the first one of a process, which takes several times as long
 KEPT = 2
 # A checkpoint waits for the disk after so many seconds: as much work a power loss may cost. To wait
 # takes longer than to write, so doing it each time would double what a kill costs.

@@ -82,7 +82,7 @@ def collect(
 
 
 def _keep(results: Iterable[tuple[str, bytes]], names: Mapping[str, str], scratch: Scratch) -> None:
-    """Write results under their names beside what computes the next ones; before an error, all."""
+    """Write results in a thread beside what computes the next; also those before an error."""
     with ThreadPoolExecutor(1) as pool:
         writing: deque[Future[None]] = deque()
         for id_, result in results:

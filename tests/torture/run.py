@@ -58,7 +58,7 @@ WORK = {
 }
 MADE = (*LOCKS, "data", "metrics")
 LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
-LEAST = 0.03  # part of the faults that each kind is, which only some stages can have
+LEAST = 0.03  # of all faults: each kind of kill that only some stages can have
 ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails
 COUNTED = ("failed_calls", "to_the_end", "unclear", "files_that_differ")
 LOG = Path("metrics/torture.json")
@@ -174,7 +174,7 @@ class Torture:
         return out
 
     def rare(self, faults: int) -> None:
-        """Disturb single stages of a finished project until no kind has come too seldom.
+        """Disturb single stages of a finished project until no kill has come too seldom.
 
         A run has few moments in which there is a process to kill that few stages have.
         """

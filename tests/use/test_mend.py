@@ -54,7 +54,8 @@ def test_the_size_of_a_damaged_copy_does_not_stay_in_the_lock(project: Project) 
     start = before.index("outs:", before.index("\n  dataset:\n"))
     lock.write_text(before[:start] + before[start:].replace("size: ", "size: 1", 2))
     assert lock.read_text() != before
-    said = [f"corrected the size of data/dataset/{split} in dvc.lock" for split in ("train", "val")]
+    outs = ("data/dataset/train", "data/dataset/val")
+    said = [f"corrected the size of {out} in its dvc.lock" for out in outs]
     code, lines = mend(project)
     assert (code, [line for line in lines if "corrected" in line]) == (0, said)
     assert lock.read_text() == before
