@@ -24,6 +24,7 @@ AFTER = 2.0  # seconds that an attempt goes on after its moment, if nothing was 
 MENDABLE = r"auxseg mend|RWLock-file|dvc\.lock"
 # The line of a stage or of a library, and DVC's for a lock file that was cut off.
 CLEAR = r"^(\w* ?error: |'\S+dvc\.lock' (is invalid|validation failed))"
+UNLOGGED = r"--- Logging error ---$.*?^Arguments: .*?$"
 
 ERRORS = ("EIO", "ENOSPC", "EINTR", "short")
 DAMAGES: dict[str, damage.Damage] = {
@@ -297,8 +298,10 @@ def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
 def clear(output: str, mute: bool = False) -> bool:
     """Whether a failed attempt says why in a line, and nothing that only a programmer reads.
 
-    If it is ``mute``, its output may be lost.
+    If it is ``mute``, its output may be lost; then DVC's logging says so by a traceback of its own.
     """
+    if mute:
+        output = re.sub(UNLOGGED, "", output, flags=re.DOTALL | re.MULTILINE)
     said = mute or re.search(CLEAR, output, re.MULTILINE | re.IGNORECASE)
     return bool(said) and "Traceback (most recent call last)" not in output
 
