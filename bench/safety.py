@@ -4,7 +4,8 @@ Runs all stages of a finished run again, or those that are named, from nothing a
 outputs. Measures in the process of each stage how long it is in the functions that only serve to
 resume and to notice damage, and compares with the time of the whole process. Both are of the same
 run, so a machine that is not alone slows both. Processes that a stage starts only read: what they
-compare is not counted.
+compare is not counted. What a thread does beside the work counts in full, though nothing waits for
+it.
 """
 
 import json
@@ -13,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -58,12 +60,13 @@ POINTS = {
 
 
 class Stopwatch:
-    """The seconds spent in functions, by what they are for."""
+    """The seconds spent in functions, by what they are for; those of threads are added up."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.spent: dict[str, float] = defaultdict(float)
         self._clock = clock
-        self._inside = 0.0  # of the calls within the call at hand
+        self._thread = threading.local()  # .inside: seconds of the calls within the call at hand
+        self._lock = threading.Lock()
 
     def watch(self, owner: Any, name: str, kind: str) -> None:
         """Time a function or method of ``owner`` from now on."""
@@ -71,14 +74,16 @@ class Stopwatch:
 
         @wraps(function)
         def timed(*arguments: Any, **options: Any) -> Any:
-            before, self._inside = self._inside, 0.0
+            thread = self._thread
+            before, thread.inside = getattr(thread, "inside", 0.0), 0.0
             start = self._clock()
             try:
                 return function(*arguments, **options)
             finally:
                 took = self._clock() - start
-                self.spent[kind] += took - self._inside
-                self._inside = before + took
+                with self._lock:
+                    self.spent[kind] += took - thread.inside
+                thread.inside = before + took
 
         setattr(owner, name, timed)
 
