@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from dvc.dependency import Dependency
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.output import Output
@@ -28,8 +29,8 @@ def mend() -> bool:
       file, by DVC's.
     - DVC's copies of these outputs, by the checksums that are their names.
 
-    Sizes of sound outputs are corrected in ``dvc.lock``: DVC notes those of a damaged copy that it
-    brought back, and keeps them if it is killed before it notes those of the next one.
+    Sizes of sound outputs and dependencies are corrected in ``dvc.lock``: DVC notes those of a
+    damaged copy that it brought back, and keeps them if it is killed before it notes others.
 
     What no stage makes is left alone, whatever it looks like.
 
@@ -49,9 +50,10 @@ def mend() -> bool:
         place = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         print(f"removed {place}: damaged", file=sys.stderr)
         damaged = True
-    for out in _of_other_sizes():
-        out.stage.dump(update_pipeline=False)
-        print(f"corrected the size of {out} in its dvc.lock", file=sys.stderr)
+    for noted in _of_other_sizes():
+        noted.stage.dump(update_pipeline=False)
+        user = f" (of {noted.stage.addressing})" if noted.IS_DEPENDENCY else ""
+        print(f"corrected the size of {noted}{user} in its dvc.lock", file=sys.stderr)
         damaged = True
     return damaged
 
@@ -90,14 +92,20 @@ def _outputs(repo: Repo) -> list[Output]:
 
 
 def _of_other_sizes() -> Iterator[Output]:
-    """Yield outputs that are those of ``dvc.lock`` but for their size, which is set."""
+    """Yield outputs and dependencies that are those of ``dvc.lock`` but for their size.
+
+    Their size is set to what it is.
+    """
     with Repo(str(Path.cwd())) as repo:
-        for out in _outputs(repo):
-            if out.exists and not out.changed_checksum():
-                size = out.meta.size
-                out.save()
-                if out.meta.size != size:
-                    yield out
+        outs = _outputs(repo)
+        stages = {out.stage.addressing: out.stage for out in outs}.values()
+        deps = [dep for stage in stages for dep in stage.deps if type(dep) is Dependency]
+        for noted in (*outs, *(dep for dep in deps if dep.hash_info)):
+            if noted.exists and not noted.changed_checksum():
+                before = noted.meta.size, noted.meta.nfiles
+                noted.save()
+                if (noted.meta.size, noted.meta.nfiles) != before:
+                    yield noted
 
 
 def _cut_off(path: Path) -> bool:

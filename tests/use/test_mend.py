@@ -50,12 +50,13 @@ def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(project: P
 def test_the_size_of_a_damaged_copy_does_not_stay_in_the_lock(project: Project) -> None:
     """As DVC leaves it that is killed before it notes the output that a stage made anew."""
     lock = project.folder / "dvc.lock"
-    before = lock.read_text()
-    start = before.index("outs:", before.index("\n  dataset:\n"))
-    lock.write_text(before[:start] + before[start:].replace("size: ", "size: 1", 2))
-    assert lock.read_text() != before
-    outs = ("data/dataset/train", "data/dataset/val")
-    said = [f"corrected the size of {out} in its dvc.lock" for out in outs]
+    before = wrong = lock.read_text()
+    for stage, part in (("dataset", "outs:"), ("cam", "- path: data/rounds/0/model")):
+        start = wrong.index(part, wrong.index(f"\n  {stage}:\n"))
+        wrong = wrong[:start] + wrong[start:].replace("size: ", "size: 1", 1)
+    lock.write_text(wrong)
+    places = ("data/dataset/train", "data/rounds/0/model (of cam)")
+    said = [f"corrected the size of {place} in its dvc.lock" for place in places]
     code, lines = mend(project)
     assert (code, [line for line in lines if "corrected" in line]) == (0, said)
     assert lock.read_text() == before
