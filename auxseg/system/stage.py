@@ -7,13 +7,14 @@ it still imports torch, and torch finds its settings. Its last line calls ``run`
 import errno
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 
 import typer
 
 from auxseg.system.interrupt import Interrupted, catch_signals, follow_dvc
-from auxseg.system.messages import plain
+from auxseg.system.messages import plain, warn
 from auxseg.system.runtime import large_pages
 
 MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError, sqlite3.Error)
@@ -58,7 +59,7 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
         then: What to do once the machine has room for the work.
     """
     try:
-        with catch_signals(then):
+        with catch_signals(then), _unraised_is_one_line():
             app()
     except Interrupted as interrupted:
         sys.exit(interrupted.exit_code)
@@ -70,6 +71,26 @@ def run_app(app: Callable[[], object], then: str = "run the command again") -> N
         if remedy is None:
             raise
         sys.exit(f"error: {remedy}; {then} ({' '.join(str(error).split())})")
+
+
+@contextmanager
+def _unraised_is_one_line() -> Iterator[None]:
+    """Warn of an error that a library could not raise where it came, instead of a traceback.
+
+    matplotlib's reading of a font is called from C: it reports the error, and then that it failed.
+    """
+
+    def hook(unraised: "sys.UnraisableHookArgs") -> None:
+        if isinstance(unraised.exc_value, MENDABLE):
+            warn([f"{unraised.object}: {unraised.exc_value}"])
+        else:
+            before(unraised)
+
+    before, sys.unraisablehook = sys.unraisablehook, hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _message(error: Exception, then: str) -> str:

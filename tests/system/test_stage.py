@@ -3,6 +3,7 @@
 from auxseg.system.stage import GOES_ON, LONGEST, run, run_app
 
 import errno
+import io
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,25 @@ def test_a_font_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as end:
         run_app(lambda: FT2Font(str(tmp_path / "cut.ttf")), GOES_ON)
     assert str(end.value.code).startswith("error: matplotlib cannot read its font: ")
+
+
+def test_a_font_on_a_failing_disk_is_a_warning_and_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its bytes are read by a callback from C, which cannot raise."""
+    font = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf").read_bytes()
+
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 1000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    with pytest.raises(SystemExit) as end:
+        run_app(lambda: FT2Font(Failing(font)).set_text("a"))
+    assert str(end.value.code).startswith("error: matplotlib cannot read its font: ")
+    warning = "warning: read_from_file_callback: [Errno 5] Input/output error"
+    assert set(capsys.readouterr().err.splitlines()) == {warning}
 
 
 def test_a_line_of_any_length_is_cut() -> None:
