@@ -41,7 +41,7 @@ def each(
 
             found = cluster.compute(todo, work, workers())
         else:
-            found = zip(todo, processes.compute(todo, work), strict=True)
+            found = processes.compute(todo, work)
         for unit, results in found:
             for image, result in zip(unit, results, strict=True):
                 if image.id not in done:

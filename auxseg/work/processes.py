@@ -1,73 +1,123 @@
-"""Work on images in this process, or in processes of one thread where that is faster."""
+"""Work on images in this process; others of one thread help it where that is faster."""
 
 import multiprocessing
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from typing import Any
+from typing import Any, Generic
 
 from auxseg.system.interrupt import follow_parent
 from auxseg.system.runtime import network_processes, one_thread, processes
 from auxseg.work.job import Image, Inputs, Named, Work
 
-AHEAD = 2  # units per process that are begun before their turn
-# Seconds of work left from which the start of processes pays; it takes longer with torch.
-WORTH_PROCESSES = 3.0
-WORTH_NETWORKS = 20.0
+# Units per helper that are begun before their turn, as this process may be busy with a large one.
+AHEAD = 3
+# Seconds of work left from which the start of helpers pays; it takes longer with torch.
+WORTH_HELPERS = 3.0
+WORTH_NETWORKS = 10.0
 TRIAL = 1.0  # seconds of work from which the rest is estimated
+DIED = (
+    "one of the processes died, perhaps for lack of memory: `dvc repro` goes on from there; "
+    "AUXSEG_PROCESSES=1 needs the least"
+)
 
 
-def compute(units: Sequence[Sequence[Image]], work: Work[Image, Inputs]) -> Iterator[list[bytes]]:
-    """Yield the results of every unit, in order.
-
-    Processes are started when the work that is left is worth it.
+def compute(
+    units: Sequence[Sequence[Image]], work: Work[Image, Inputs]
+) -> Iterator[tuple[Sequence[Image], list[bytes]]]:
+    """Yield every unit and its results, as they are done; before an error, what else is begun.
 
     Raises:
-        ChildProcessError: If one of the processes died.
+        ChildProcessError: If a helper died.
     """
     most, worth = (
-        (network_processes(), WORTH_NETWORKS) if work.network else (processes(), WORTH_PROCESSES)
+        (network_processes(), WORTH_NETWORKS) if work.network else (processes(), WORTH_HELPERS)
     )
     one_thread()
-    start = time.monotonic()
-    with closing(work.results(units)) as results:
-        for done in range(len(units)):
-            seconds, left = time.monotonic() - start, len(units) - done
-            known = done > 0 and seconds >= TRIAL
-            if known and most > 1 and seconds / done * left >= worth:
-                break
-            yield next(results)
-        else:
-            return
-    yield from _side_by_side(units[done:], work, min(most, left))
+    start, todo, own = time.monotonic(), deque(units), deque[Sequence[Image]]()
+
+    def mine() -> Iterator[Sequence[Image]]:
+        while todo:
+            own.append(todo.popleft())
+            yield own[-1]
+
+    with closing(_Helpers(work)) as helpers, closing(work.results(mine())) as results:
+        try:
+            for done, found in enumerate(results, 1):
+                yield own.popleft(), found
+                seconds = time.monotonic() - start
+                if not helpers.number and seconds >= TRIAL and seconds / done * len(todo) >= worth:
+                    helpers.number = min(most - 1, len(todo))
+                yield from helpers.finished()
+                helpers.begin(todo)
+            yield from helpers.finished(wait=True)
+        except Exception:
+            yield from helpers.finished(wait=True)
+            raise
 
 
-def _side_by_side(
-    units: Sequence[Sequence[Image]], work: Work[Image, Inputs], number: int
-) -> Iterator[list[bytes]]:
-    # Not forked, because a fork may hang where libraries have threads of their own.
-    pool = ProcessPoolExecutor(
-        number,
-        multiprocessing.get_context("spawn"),
-        initializer=_start,
-        initargs=(os.getpid(), work),
-    )
-    try:
-        yield from _ordered(pool, units, AHEAD * number)
-    except BrokenProcessPool:
-        raise ChildProcessError(
-            "one of the processes died, perhaps for lack of memory: `dvc repro` goes on from "
-            "there; AUXSEG_PROCESSES=1 needs the least"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+class _Helpers(Generic[Image, Inputs]):
+    """Processes that compute units; ``number`` of them, none at first."""
+
+    def __init__(self, work: Work[Image, Inputs]) -> None:
+        self.number = 0
+        self._work = work
+        self._pool: ProcessPoolExecutor | None = None
+        self._begun: dict[Future[list[bytes]], Sequence[Image]] = {}
+
+    def begin(self, todo: deque[Sequence[Image]]) -> None:
+        """Take units, as many as keep the helpers busy.
+
+        Raises:
+            ChildProcessError: If a helper died.
+        """
+        while todo and len(self._begun) < AHEAD * self.number:
+            if self._pool is None:
+                # Not forked, because a fork may hang where libraries have threads of their own.
+                self._pool = ProcessPoolExecutor(
+                    self.number,
+                    multiprocessing.get_context("spawn"),
+                    initializer=_start,
+                    initargs=(os.getpid(), self._work),
+                )
+            try:
+                future = self._pool.submit(_do, todo[0])
+            except BrokenProcessPool:
+                raise ChildProcessError(DIED) from None
+            self._begun[future] = todo.popleft()
+
+    def finished(self, wait: bool = False) -> Iterator[tuple[Sequence[Image], list[bytes]]]:
+        """Yield the units that are done and their results, or all; then raise an error of theirs.
+
+        Raises:
+            ChildProcessError: If a helper died.
+        """
+        error: Exception | None = None
+        for future in list(self._begun):
+            if wait or future.done():
+                unit = self._begun.pop(future)
+                try:
+                    found = future.result()
+                except Exception as of_unit:
+                    error = error or of_unit
+                else:
+                    yield unit, found
+        if isinstance(error, BrokenProcessPool):
+            raise ChildProcessError(DIED)
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """End the helpers; what they compute now is lost."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
-# The work of a process of the pool, sent once because it may hold a network.
+# The work of a helper, sent once because it may hold a network.
 _work: Work[Any, Any]
 
 
@@ -80,16 +130,3 @@ def _start(parent: int, work: Work[Any, Any]) -> None:
 
 def _do(unit: Sequence[Named]) -> list[bytes]:
     return next(_work.results([unit]))
-
-
-def _ordered(
-    pool: ProcessPoolExecutor, units: Iterable[Sequence[Named]], ahead: int
-) -> Iterator[list[bytes]]:
-    """Yield results in order, with at most ``ahead`` units begun that were not asked for yet."""
-    begun: deque[Future[list[bytes]]] = deque()
-    for unit in units:
-        begun.append(pool.submit(_do, unit))
-        if len(begun) > ahead:
-            yield begun.popleft().result()
-    while begun:
-        yield begun.popleft().result()

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 UNITS = os.environ.get("TORTURE_UNITS")
-# Seconds of work from which processes are started, without and with a network.
+# Seconds of work from which helpers are started, without and with a network.
 WORTH = map(float, os.environ.get("TORTURE_WORTH", "1 10").split())
 
 
@@ -62,7 +62,7 @@ def count_steps(progress):
 
 def count_images(work):
     # The short work of the demo is worth processes here: there is more to kill.
-    work.TRIAL, work.WORTH_PROCESSES, work.WORTH_NETWORKS = 0.1, *WORTH
+    work.TRIAL, work.WORTH_HELPERS, work.WORTH_NETWORKS = 0.1, *WORTH
     compute = work.compute
     work.compute = lambda units, job: compute(units, replace(job, read=Counted(job.read)))
 
