@@ -31,7 +31,7 @@ MAX_KEYS = 1000  # of a section
 
 AffinityMode = Literal["dual", "pairwise", "none"]
 OutputStride = Literal[8, 16]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16-inference", "bfloat16"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

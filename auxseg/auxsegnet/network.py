@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from auxseg.auxsegnet.affinity import Affinity, CrossTaskAffinity, TaskAffinity
 from auxseg.networks.classification import Classification
 from auxseg.networks.network import Network, NetworkConfig, computed
-from auxseg.params import AffinityMode, Precision
+from auxseg.params import AffinityMode
 
 # The paper's width of the task branches; a narrower backbone gets branches of its own width.
 TASK_CHANNELS = 128
@@ -71,12 +71,12 @@ class TaskBranch(nn.Module):
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 
-    def forward(self, features: Tensor, precision: Precision) -> tuple[Tensor, Affinity | None]:
+    def forward(self, features: Tensor, bfloat16: bool) -> tuple[Tensor, Affinity | None]:
         """Features (B, D, h, w) → initial prediction (B, outputs, h, w), and the affinity."""
-        task, affinity = computed(self._before, features, precision), None
+        task, affinity = computed(self._before, features, bfloat16), None
         if self.affinity is not None:
             task, affinity = self.affinity(task)  # in float32: its exponentials need the precision
-        return computed(self._after, task, precision), affinity
+        return computed(self._after, task, bfloat16), affinity
 
     def _before(self, features: Tensor) -> Tensor:
         task: Tensor = self.relu(self.conv2(self.relu(self.conv1(features))))
@@ -110,8 +110,8 @@ class AuxSegNet(Network):
     def outputs(self, features: Tensor) -> Outputs:
         """Features (B, D, h, w) of ``self.features`` → all outputs."""
         classification = self.classification(features)
-        segmentation, segmentation_affinity = self.segmentation(features, self.precision)
-        saliency, saliency_affinity = self.saliency(features, self.precision)
+        segmentation, segmentation_affinity = self.segmentation(features, self.in_bfloat16)
+        saliency, saliency_affinity = self.saliency(features, self.in_bfloat16)
         if self.cross_task is None:
             return Outputs(
                 classification,

@@ -1,5 +1,6 @@
 """The common base of the classifier and AuxSegNet+."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -11,6 +12,7 @@ from auxseg import params
 from auxseg.networks.backbone import build_backbone
 from auxseg.networks.classification import ClassificationHead
 from auxseg.params import OutputStride, Precision
+from auxseg.system.runtime import device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +62,33 @@ class Network(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) → features (B, D, h, w) of the same dtype."""
-        return computed(self.backbone, images, self.precision)
+        return computed(self.backbone, images, self.in_bfloat16)
+
+    @property
+    def in_bfloat16(self) -> bool:
+        """Whether convolutions compute in bfloat16, in the mode that the network is in."""
+        return self.precision == "bfloat16" or (
+            self.precision == "bfloat16-inference" and not self.training
+        )
+
+    def say_if_slow(self) -> None:
+        """Print a line if the CPU to compute on has no instructions for bfloat16."""
+        kind = torch.backends.cpu.get_cpu_capability()
+        if self.in_bfloat16 and device().type == "cpu" and kind == "AVX2":
+            print(
+                f"network.precision = {self.precision!r}: this CPU ({kind}) has no instructions "
+                "for bfloat16, so float32 is many times as fast",
+                file=sys.stderr,
+            )
 
 
-def computed(layers: Callable[[Tensor], Tensor], inputs: Tensor, precision: Precision) -> Tensor:
-    """Apply ``layers``, whose convolutions compute in ``precision``; weights stay float32.
+def computed(layers: Callable[[Tensor], Tensor], inputs: Tensor, bfloat16: bool) -> Tensor:
+    """Apply ``layers``, whose convolutions may compute in bfloat16; weights stay float32.
 
     Returns:
         The output of ``layers``, in the dtype of ``inputs``.
     """
-    if precision == "float32":
+    if not bfloat16:
         return layers(inputs)
     with torch.autocast(inputs.device.type, torch.bfloat16):
         return layers(inputs).to(inputs.dtype)

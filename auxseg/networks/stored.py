@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -97,7 +98,10 @@ class StoredNetwork(Generic[N]):
             # torch's report of mismatched weights has many lines.
             reason = " ".join(str(error).split())
             raise ValueError(f"{self.path}: cannot be loaded as {names}: {reason}") from error
-        return network.eval().to(device())
+        network.eval().to(device())
+        if parent_process() is None:  # else each of the helpers would say it
+            network.say_if_slow()
+        return network
 
     def _kind(self, name: str) -> type[N]:
         for kind in self.kinds:

@@ -55,6 +55,8 @@ def fit(
 
         train(training, scratch, description, workers())
         training.load(checkpoints.latest() or {})
+    else:
+        network.say_if_slow()
     with faults_by_name(), curves(folder) as log:
         for epoch in training.epochs:
             log(epoch)

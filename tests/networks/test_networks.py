@@ -24,7 +24,7 @@ from auxseg.networks.classification import ClassificationHead
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import Network
 from auxseg.networks.stored import FILE, load_network, save_network, start_from, stored_network
-from auxseg.params import AffinityMode, OutputStride
+from auxseg.params import AffinityMode, OutputStride, Precision
 from auxseg.weights.pretrained import load_pretrained, read_state
 from auxseg.weights.torchvision import fetch
 from networks_of_tests import new_auxsegnet, new_classifier
@@ -367,6 +367,50 @@ def test_each_dilation_spreads_one_convolution_of_both_tasks(position: int) -> N
         for number, conv in enumerate((branch.conv1, branch.conv2, branch.conv3)):
             assert conv.dilation == ((3, 3) if number == position else (1, 1))
             assert conv(torch.zeros(1, conv.in_channels, 5, 7)).shape[2:] == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("precision", "training", "inference"),
+    [
+        ("float32", False, False),
+        ("bfloat16-inference", False, True),
+        ("bfloat16", True, True),
+    ],
+)
+def test_a_network_computes_in_bfloat16_when_its_precision_says_so(
+    precision: Precision, training: bool, inference: bool
+) -> None:
+    image = torch.randn(2, 3, 33, 33)
+    exact = new_auxsegnet("tiny", 3, True, "dual", True)
+    network = new_auxsegnet("tiny", 3, True, "dual", True, precision=precision)
+    network.load_state_dict(exact.state_dict())
+    for mode, expected in ((True, training), (False, inference)):
+        found, other = network.train(mode)(image), exact.train(mode)(image)
+        for name in ("segmentation", "saliency_refined"):
+            maps, those = getattr(found, name), getattr(other, name)
+            assert maps.dtype == torch.float32
+            assert torch.equal(maps, those) == (not expected)
+            torch.testing.assert_close(maps, those, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("precision", "cpu", "said"),
+    [("float32", "AVX2", False), ("bfloat16", "AVX2", True), ("bfloat16", "AVX512", False)],
+)
+def test_a_cpu_that_lacks_bfloat16_is_said_in_one_line(
+    precision: Precision,
+    cpu: str,
+    said: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: cpu)
+    new_classifier("tiny", 3, True, precision=precision).say_if_slow()
+    expected = (
+        "network.precision = 'bfloat16': this CPU (AVX2) has no instructions for bfloat16, so "
+        "float32 is many times as fast\n"
+    )
+    assert capsys.readouterr().err == expected * said
 
 
 # Storage
