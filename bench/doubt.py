@@ -16,11 +16,11 @@ from rich.table import Table
 
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.data.arrays import Bytes
-from auxseg.data.files import read_table
 from auxseg.data.index import read_index
 from auxseg.data.maps import read_labels
 from auxseg.data.palette import IGNORE
 from auxseg.data.pixels import resize_labels, to_probabilities
+from auxseg.data.tables import read_table
 from auxseg.networks.inputs import network_input, photos_of
 from auxseg.networks.stored import load_network
 from auxseg.params import load_params

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from auxseg.data.encoding import encode
-from auxseg.data.files import new_file, new_folder, read_table, write_json
+from auxseg.data.files import new_file, new_folder, write_json
 from auxseg.data.index import read_index
+from auxseg.data.tables import read_table
 from auxseg.params import load_params
 from auxseg.report.card import model_card
 from auxseg.report.examples import draw_example

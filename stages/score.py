@@ -9,8 +9,9 @@ import pandas as pd
 import typer
 
 from auxseg.data.corrections import corrected
-from auxseg.data.files import new_folder, read_table
+from auxseg.data.files import new_folder
 from auxseg.data.index import read_index
+from auxseg.data.tables import read_table
 from auxseg.params import load_params
 from auxseg.scoring.curves import read_curves
 from auxseg.scoring.rounds import round_row, score_round

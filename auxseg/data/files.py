@@ -8,18 +8,16 @@ another version wrote and that means something else, is an error instead of a di
 
 import errno
 import hashlib
-import io
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from auxseg.system.disk import sync, sync_all
 from auxseg.system.locks import lock
@@ -151,15 +149,6 @@ def verify(folder: Path) -> None:
             raise ValueError(
                 f"{folder}/{lost[0]}: no such file, but {CHECKSUMS} lists it: {REMEDY}"
             )
-
-
-def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV file of an artifact; columns of names, such as ``007`` or ``NA``, are ``text``."""
-    data = read_file(path)
-    try:
-        return pd.read_csv(io.BytesIO(data), converters=dict.fromkeys(text, str))
-    except ValueError as error:
-        raise ValueError(f"{path}: cannot be read as a table: {error}") from None
 
 
 def read_json(path: Path) -> Any:

@@ -6,14 +6,14 @@ turn an image that changed without DVC's notice into an error instead of a silen
 are not part of the index: see ``auxseg/scoring/masks.py``.
 """
 
+import csv
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from auxseg.data.arrays import Bytes, Floats
 from auxseg.data.files import read_file, read_json
@@ -110,14 +110,13 @@ class Index:
 
 def write_index(folder: Path, index: Index) -> None:
     """Write the index as a CSV table and a JSON description into ``folder``."""
-    rows = [
-        {
-            **vars(entry),
-            "labels": ";".join(index.classes[label] for label in entry.labels),
-        }
-        for entry in index.entries
-    ]
-    pd.DataFrame(rows).to_csv(folder / TABLE, index=False)
+    names = [field.name for field in fields(Entry)]
+    with (folder / TABLE).open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, names, lineterminator="\n")
+        table.writeheader()
+        for entry in index.entries:
+            labels = ";".join(index.classes[label] for label in entry.labels)
+            table.writerow(vars(entry) | {"labels": labels})
     description = {
         "format": index.format,
         "root": index.root.as_posix(),
@@ -135,9 +134,7 @@ def read_index(folder: Path, mask_values: MaskRule = "order") -> Index:
     description = read_json(folder / DESCRIPTION)
     classes = tuple(description["classes"])
     number = {name: value for value, name in enumerate(classes)}
-    # Ids such as `2011_000304` or `NA` must stay text.
-    text = {"id": str, "split": str, "path": str, "sha256": str, "labels": str}
-    table = pd.read_csv(io.BytesIO(read_file(folder / TABLE)), dtype=text, keep_default_na=False)
+    table = io.StringIO(read_file(folder / TABLE).decode("utf-8"), newline="")
     entries = tuple(
         Entry(
             id=row["id"],
@@ -148,7 +145,7 @@ def read_index(folder: Path, mask_values: MaskRule = "order") -> Index:
             height=int(row["height"]),
             labels=tuple(number[name] for name in row["labels"].split(";") if name),
         )
-        for row in table.to_dict("records")
+        for row in csv.DictReader(table)
     )
     return Index(
         description["format"],

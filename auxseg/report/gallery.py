@@ -9,11 +9,12 @@ import pandas as pd
 
 from auxseg.data.arrays import Bytes, Floats
 from auxseg.data.corrections import read_correction
-from auxseg.data.files import exists, read_table
+from auxseg.data.files import exists
 from auxseg.data.index import Entry, Index
 from auxseg.data.maps import read_labels, read_saliency
 from auxseg.data.pixels import fractions, resize_grey, to_pixels
 from auxseg.data.shards import Shards
+from auxseg.data.tables import read_table
 from auxseg.doubt import small_labels, small_size
 from auxseg.report.page.content import Layer, Picture
 from auxseg.scoring.masks import read_mask

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from auxseg.data.files import read_json, read_table
+from auxseg.data.files import read_json
 from auxseg.data.index import read_index
+from auxseg.data.tables import read_table
 from auxseg.params import load_params
 from auxseg.report.gallery import Run
 from auxseg.report.page.page import write_page

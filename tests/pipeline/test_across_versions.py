@@ -20,10 +20,11 @@ from safetensors.torch import save
 
 from auxseg.auxsegnet.network import AuxSegNet
 from auxseg.cam.methods import METHODS
-from auxseg.data.files import CHECKSUMS, new_folder, read_table
+from auxseg.data.files import CHECKSUMS, new_folder
 from auxseg.data.index import Index, read_index, write_index
 from auxseg.data.maps import read_grey, read_labels, write_labels
 from auxseg.data.shards import Shards
+from auxseg.data.tables import read_table
 from auxseg.networks.backbones import BACKBONES
 from auxseg.networks.inputs import photos_of
 from auxseg.networks.stored import FILE, stored_network

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auxseg.data.files import CHECKSUMS, read_table
+from auxseg.data.files import CHECKSUMS
 from auxseg.data.index import read_index
 from auxseg.data.maps import read_grey, read_labels, write_labels
+from auxseg.data.tables import read_table
 from auxseg.params import MAX_ROUNDS
 from project import (
     LOCKS,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from auxseg.data.files import read_table
+from auxseg.data.tables import read_table
 from project import Project
 
 

@@ -20,10 +20,11 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
-from auxseg.data.files import CHECKSUMS, read_file, read_table, verify
+from auxseg.data.files import CHECKSUMS, read_file, verify
 from auxseg.data.index import read_index
 from auxseg.data.maps import read_labels
 from auxseg.data.shards import Shards
+from auxseg.data.tables import read_table
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.stored import stored_network
 from auxseg.scoring.curves import read_curves
