@@ -14,7 +14,7 @@ from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.output import Output
 from dvc.repo import Repo
 
-from auxseg.data.files import verify
+from auxseg.data.files import CHECKSUMS, verify
 
 IN_USE = Path(".dvc/tmp/rwlock")  # DVC's list of the files that its processes read and write
 LISTING = ".dir"  # ends the name of DVC's copy of a folder, which lists those of its files
@@ -26,8 +26,9 @@ def mend() -> bool:
     - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
     - Outputs of stages that are not as they were written, by their own checksums, or, a single
-      file, by DVC's.
-    - DVC's copies of these outputs, by the checksums that are their names.
+      file, by DVC's; a folder in ``data`` that has lost its checksums.
+    - DVC's copies of these outputs, by the checksums that are their names, and the listing of a
+      folder that has lost its checksums.
 
     Sizes of sound outputs and dependencies are corrected in ``dvc.lock``: DVC notes those of a
     damaged copy that it brought back, and keeps them if it is killed before it notes others.
@@ -75,8 +76,13 @@ def _damaged() -> Iterator[Path]:
         for out in _outputs(repo):
             if out.use_cache:
                 yield from _damaged_copies(repo, out.hash_info.value)
-            if _is_damaged(out):
-                yield Path(out.fs_path)
+            path = Path(out.fs_path)
+            lost = path.is_dir() and _is_artifact(out) and not (path / CHECKSUMS).is_file()
+            if lost and out.use_cache:
+                # DVC took it from a damaged listing, and notes now what that gave.
+                yield from _listing(repo, out.hash_info.value)
+            if lost or _is_damaged(out):
+                yield path
 
 
 def _outputs(repo: Repo) -> list[Output]:
@@ -138,6 +144,18 @@ def _is_damaged(out: Output) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _is_artifact(out: Output) -> bool:
+    """Whether a folder must have checksums; pictures in ``metrics`` have none."""
+    return bool(Path(out.fs_path).is_relative_to(Path(out.repo.root_dir) / "data"))
+
+
+def _listing(repo: Repo, name: str) -> Iterator[Path]:
+    """Yield DVC's listing of a folder, if it is there."""
+    copy = Path(repo.cache.local.oid_to_path(name))
+    if name.endswith(LISTING) and copy.exists():
+        yield copy
 
 
 def _damaged_copies(repo: Repo, name: str) -> Iterator[Path]:

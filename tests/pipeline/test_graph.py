@@ -12,6 +12,7 @@ from auxseg.data.index import read_index
 from auxseg.data.maps import read_grey, read_labels, write_labels
 from auxseg.data.tables import read_table
 from auxseg.params import MAX_ROUNDS
+from auxseg.work.making import MADE
 from project import (
     LOCKS,
     Project,
@@ -116,6 +117,12 @@ def test_every_stage_waits_for_the_check_of_the_parameters() -> None:
         return any(path == SCHEMA or waits(maker[path]) for path in stage.data if path in maker)
 
     assert [name for name, stage in STAGES.items() if name != "params" and not waits(stage)] == []
+
+
+def test_what_only_stages_make_is_known_by_its_place() -> None:
+    outs = {out for stage in STAGES.values() for out in stage.outs}
+    used = {path for stage in STAGES.values() for path in stage.data & outs} - {SCHEMA}
+    assert {Path(path).parts[:2] for path in used} - {("data", "sources")} == set(MADE)
 
 
 def test_there_are_stages_for_every_round_that_may_be_asked_for() -> None:

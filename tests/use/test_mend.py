@@ -6,6 +6,8 @@ import random
 import shutil
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from project import LOCKS, Project
 from torture import damage
 
@@ -44,6 +46,28 @@ def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(project: P
     output, copy = said.split(", ")[:2]
     assert mend(project) == (0, [f"removed {copy}: damaged"])
     assert len(project.repro()) == 1, output
+    assert project.files(*LOCKS, "data") == before
+
+
+def test_a_listing_that_has_lost_the_checksums_is_noticed_and_the_folder_made_again(
+    project: Project,
+) -> None:
+    """DVC takes a folder from its listing without a look, and notes what that gave."""
+    before = project.files(*LOCKS, "data")
+    lock = YAML(typ="safe").load(project.folder / "dvc.lock")
+    name = lock["stages"]["corrections"]["outs"][0]["md5"]
+    listing = project.folder / damage.CACHE / name[:2] / name[2:]
+    listing.chmod(0o644)
+    listing.write_bytes(listing.read_bytes().replace(b"auxseg.sha256", b"auxseg.cha256"))
+    listing.chmod(0o444)  # for which DVC trusts it
+    shutil.rmtree(project.folder / "data/corrections")
+    code, output = project.call("dvc", "repro")
+    assert code != 0, output
+    assert "error: data/corrections: damaged, it has lost its auxseg.sha256: run `auxseg" in output
+    code, lines = mend(project)
+    assert code == 0
+    assert "removed data/corrections: damaged" in lines
+    assert project.repro() == ["corrections"]
     assert project.files(*LOCKS, "data") == before
 
 
