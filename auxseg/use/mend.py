@@ -25,8 +25,8 @@ def mend() -> bool:
 
     - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
-    - Outputs of stages that are not as they were written, by their own checksums, or, a single
-      file, by DVC's; a folder in ``data`` that has lost its checksums.
+    - Outputs of stages that are not as they were written, by their own checksums, or, files and
+      pictures in ``metrics``, by DVC's; a folder in ``data`` that has lost its checksums.
     - DVC's copies of these outputs, by the checksums that are their names, and the listing of a
       folder that has lost its checksums.
 
@@ -76,12 +76,12 @@ def _damaged() -> Iterator[Path]:
         for out in _outputs(repo):
             if out.use_cache:
                 yield from _damaged_copies(repo, out.hash_info.value)
-            path = Path(out.fs_path)
+            path, listing = Path(out.fs_path), _listing(repo, out.hash_info.value)
             lost = path.is_dir() and _is_artifact(out) and not (path / CHECKSUMS).is_file()
-            if lost and out.use_cache:
-                # DVC took it from a damaged listing, and notes now what that gave.
-                yield from _listing(repo, out.hash_info.value)
-            if lost or _is_damaged(out):
+            if lost and listing is not None:
+                # DVC took the folder from a damaged one, and notes now what that gave.
+                yield listing
+            if lost or _is_damaged(out, listing):
                 yield path
 
 
@@ -135,10 +135,14 @@ def _cut_off(path: Path) -> bool:
     return False
 
 
-def _is_damaged(out: Output) -> bool:
+def _is_damaged(out: Output, listing: Path | None) -> bool:
     path = Path(out.fs_path)
     if path.is_file():
         return bool(_md5(path) != out.hash_info.value)
+    if path.is_dir() and listing is not None and not (path / CHECKSUMS).is_file():
+        entries = json.loads(listing.read_bytes())
+        files = [(path / entry["relpath"], entry["md5"]) for entry in entries]
+        return any(file.is_file() and _md5(file) != md5 for file, md5 in files)
     try:
         verify(path)
     except ValueError:
@@ -151,11 +155,10 @@ def _is_artifact(out: Output) -> bool:
     return bool(Path(out.fs_path).is_relative_to(Path(out.repo.root_dir) / "data"))
 
 
-def _listing(repo: Repo, name: str) -> Iterator[Path]:
-    """Yield DVC's listing of a folder, if it is there."""
+def _listing(repo: Repo, name: str) -> Path | None:
+    """Return DVC's listing of a folder, if there is one."""
     copy = Path(repo.cache.local.oid_to_path(name))
-    if name.endswith(LISTING) and copy.exists():
-        yield copy
+    return copy if name.endswith(LISTING) and copy.exists() else None
 
 
 def _damaged_copies(repo: Repo, name: str) -> Iterator[Path]:

@@ -29,14 +29,19 @@ def test_a_sound_project_is_left_alone(finished: tuple[Project, str]) -> None:
 
 
 def test_a_damaged_output_comes_from_the_cache_again(project: Project) -> None:
-    before = project.files("data")
+    before = project.files("data", "metrics")
     said = damage.flip_in_artifact(project, CHANCE)
     assert said is not None
-    code, (line,) = mend(project)
+    picture = min((project.folder / "metrics/overlays").iterdir())
+    picture.chmod(0o644)
+    picture.write_bytes(picture.read_bytes()[:-1] + b"?")
+    code, lines = mend(project)
     assert code == 0
+    line, other = sorted(lines)
     assert said.startswith(line.removeprefix("removed ").removesuffix(": damaged"))
+    assert other == "removed metrics/overlays: damaged"
     assert project.repro() == []
-    assert project.files("data") == before
+    assert project.files("data", "metrics") == before
 
 
 def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(project: Project) -> None:
