@@ -15,6 +15,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 
 from auxseg.data.files import CHECKSUMS, verify
+from auxseg.work.making import MADE
 
 IN_USE = Path(".dvc/tmp/rwlock")  # DVC's list of the files that its processes read and write
 LISTING = ".dir"  # ends the name of DVC's copy of a folder, which lists those of its files
@@ -26,7 +27,7 @@ def mend() -> bool:
     - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
     - Outputs of stages that are not as they were written, by their own checksums, or, files and
-      pictures in ``metrics``, by DVC's; a folder in ``data`` that has lost its checksums.
+      pictures in ``metrics``, by DVC's; a folder of the pipeline that has lost its checksums.
     - DVC's copies of these outputs, by the checksums that are their names, and the listing of a
       folder that has lost its checksums.
 
@@ -152,7 +153,8 @@ def _is_damaged(out: Output, listing: Path | None) -> bool:
 
 def _is_artifact(out: Output) -> bool:
     """Whether a folder must have checksums; pictures in ``metrics`` have none."""
-    return bool(Path(out.fs_path).is_relative_to(Path(out.repo.root_dir) / "data"))
+    root, path = Path(out.repo.root_dir), Path(out.fs_path)
+    return path.is_relative_to(root) and path.relative_to(root).parts[:2] in MADE
 
 
 def _listing(repo: Repo, name: str) -> Path | None:
