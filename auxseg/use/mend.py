@@ -26,8 +26,8 @@ def mend() -> bool:
 
     - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
-    - Outputs of stages that are not as they were written, by their own checksums, or, files and
-      pictures in ``metrics``, by DVC's; a folder of the pipeline that has lost its checksums.
+    - Outputs of stages that are not as they were written, by their own checksums or, where they
+      have none, by DVC's; a folder of the pipeline that has lost its checksums.
     - DVC's copies of these outputs, by the checksums that are their names, and the listing of a
       folder that has lost its checksums.
 
@@ -80,7 +80,7 @@ def _damaged() -> Iterator[Path]:
             path, listing = Path(out.fs_path), _listing(repo, out.hash_info.value)
             lost = path.is_dir() and _is_artifact(out) and not (path / CHECKSUMS).is_file()
             if lost and listing is not None:
-                # DVC took the folder from a damaged one, and notes now what that gave.
+                # DVC took the folder from a damaged listing, and this one lists what that gave.
                 yield listing
             if lost or _is_damaged(out, listing):
                 yield path
@@ -152,7 +152,7 @@ def _is_damaged(out: Output, listing: Path | None) -> bool:
 
 
 def _is_artifact(out: Output) -> bool:
-    """Whether a folder must have checksums; pictures in ``metrics`` have none."""
+    """Whether a folder must have checksums; the pictures in ``metrics`` have none."""
     root, path = Path(out.repo.root_dir), Path(out.fs_path)
     return path.is_relative_to(root) and path.relative_to(root).parts[:2] in MADE
 

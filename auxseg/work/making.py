@@ -8,7 +8,7 @@ from pathlib import Path
 from auxseg.data.files import CHECKSUMS, REMEDY, new_folder
 from auxseg.work.scratch import Scratch, unfinished
 
-# Where folders are that stages made, and nobody else: they have checksums.
+# Folders that are here were made by stages, never given by people, so they have checksums.
 MADE = tuple(("data", name) for name in ("corrections", "dataset", "rounds", "segmentation"))
 
 
