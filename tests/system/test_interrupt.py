@@ -35,7 +35,9 @@ run(main)
 
 
 @contextmanager
-def stage(tmp_path: Path, unit: float, limit: int = 9) -> Iterator[subprocess.Popen[str]]:
+def stage(
+    tmp_path: Path, unit: float, limit: int = interrupt.LIMIT
+) -> Iterator[subprocess.Popen[str]]:
     """A stage at work, in units of so many seconds."""
     (tmp_path / "stage.py").write_text(STAGE)
     with subprocess.Popen(
