@@ -4,13 +4,16 @@ Both run in turn, REPEATS times; the table holds medians and the median ratio of
 says more than seconds on a machine that is not alone. It also goes to metrics/bench.json, with the
 machine's description.
 
+Each time is that of a new process, because a stage changes its own: it computes images with one
+thread, and asks for large pages. Its start and the loading of networks do not count.
+
 To be called as the Makefile does: as a main module, it would be imported again, torch and all, by
 every process that a step starts, which the stages' own modules are not.
 """
 
-import copy
 import io
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -21,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +46,7 @@ from auxseg.data.shards import Shards, write_shards
 from auxseg.losses import round_losses
 from auxseg.networks.classifier import Classifier
 from auxseg.networks.network import Network
-from auxseg.networks.stored import load_network, stored_network
+from auxseg.networks.stored import StoredNetwork, load_network, stored_network
 from auxseg.params import Params, load_params
 from auxseg.scoring import metrics
 from auxseg.scoring.masks import masks
@@ -67,22 +71,29 @@ TIMES = 4  # that often each, where they are few
 STEPS = 12
 SIDES = (256, 512, 1024, 1536)
 ROUND = Path("data/rounds/1")
+CORRECTIONS = Path("data/corrections")
 OUT = Path("metrics/bench.json")
 
 
 @dataclass(frozen=True)
-class Case:
-    """Two ways to the same results, and how well they agree."""
+class Ways:
+    """Two ways to the same results."""
 
-    name: str
     plain: Callable[[], Any]
     ours: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step: ``prepare`` does what does not count, ``agreement`` compares both results."""
+
+    name: str
+    prepare: Callable[[], Ways]
     agreement: Callable[[Any, Any], str]
 
 
 def main() -> None:
     """Run all cases in the current folder and print the tables."""
-    large_pages_for_stages_only()
     index, val = (read_index(Path("data/dataset") / part) for part in ("train", "val"))
     params = load_params()
     console = Console()
@@ -113,25 +124,13 @@ def main() -> None:
     )
 
 
-def large_pages_for_stages_only() -> None:
-    """Let the plain versions have what torch has by itself; the processes of a step are a stage's.
-
-    What a step computes in this process has it neither.
-    """
-    os.environ[LARGE_PAGES] = "0"
-    torch.empty(1)  # torch reads it now
-    os.environ[LARGE_PAGES] = "1"
-
-
 def measure(case: Case) -> dict[str, Any]:
     """Seconds of both ways, alternating."""
     seconds: list[tuple[float, float]] = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
-        theirs = case.plain()
-        middle = time.perf_counter()
-        ours = case.ours()
-        seconds.append((middle - start, time.perf_counter() - middle))
+        plain_s, theirs = in_process(case, "plain", large_pages=False)
+        ours_s, ours = in_process(case, "ours", large_pages=True)
+        seconds.append((plain_s, ours_s))
     return {
         "step": case.name,
         "plain_s": statistics.median(pair[0] for pair in seconds),
@@ -139,6 +138,30 @@ def measure(case: Case) -> dict[str, Any]:
         "ratio": statistics.median(pair[0] / pair[1] for pair in seconds),
         "agreement": case.agreement(theirs, ours),
     }
+
+
+def in_process(case: Case, way: str, *, large_pages: bool) -> tuple[float, Any]:
+    """Seconds and results of one way.
+
+    The process is forked, as cases are made of local functions; this one has not computed with
+    torch yet, so there are no threads and no memory that the fork would share.
+    """
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+
+    def work(sender: Connection) -> None:
+        os.environ[LARGE_PAGES] = str(int(large_pages))  # torch reads it at its first allocation
+        function = getattr(case.prepare(), way)
+        start = time.perf_counter()
+        results = function()
+        sender.send((time.perf_counter() - start, results))
+
+    process = fork.Process(target=work, args=(sender,))
+    process.start()
+    sender.close()  # so that the end of the process ends the wait
+    seconds, results = receiver.recv()
+    process.join()
+    return seconds, results
 
 
 def kept(entries: list[Image], work: Work[Image, Any]) -> Iterator[tuple[str, bytes]]:
@@ -150,33 +173,43 @@ def kept(entries: list[Image], work: Work[Image, Any]) -> Iterator[tuple[str, by
 def cams(index: Index, params: Params) -> Case:
     """(a) Multi-scale CAM."""
     entries, folder = index.split("train")[:IMAGES], Path("data/rounds/0/model")
-    network = load_network(folder, Classifier)
-    stored = stored_network(folder, Classifier)
-    work = NetworkJob(index.photograph, partial(cam.maps, stored, params.cam))
+
+    def prepare() -> Ways:
+        network = load_network(folder, Classifier)
+        stored = stored_network(folder, Classifier)
+        work = NetworkJob(index.photograph, partial(cam.maps, stored, params.cam))
+        return Ways(
+            lambda: [
+                plain.cam(network, index.read_image(e), params.cam)[list(e.labels)].numpy()
+                for e in entries
+            ],
+            lambda: [data for _, data in kept(entries, work)],
+        )
 
     def difference(theirs: list[Floats], ours: list[bytes]) -> str:
         pairs = zip(theirs, map(load, ours), strict=True)
         worst = max(float(np.abs(a - b["cam"]).max(initial=0)) for a, b in pairs)
         return f"CAMs differ by {worst:.0e} at most"
 
-    return Case(
-        "(a) multi-scale CAM",
-        lambda: [
-            plain.cam(network, index.read_image(entry), params.cam)[list(entry.labels)].numpy()
-            for entry in entries
-        ],
-        lambda: [data for _, data in kept(entries, work)],
-        difference,
-    )
+    return Case("(a) multi-scale CAM", prepare, difference)
 
 
 def label_update(index: Index, params: Params) -> Case:
     """(b) Refinement, saliency CRF and fusion."""
     entries, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
-    network = load_network(ROUND / "model", AuxSegNet)
-    stored = stored_network(ROUND / "model", AuxSegNet)
 
-    def ours() -> list[Labels]:
+    def prepare() -> Ways:
+        network = load_network(ROUND / "model", AuxSegNet)
+        stored = stored_network(ROUND / "model", AuxSegNet)
+        return Ways(
+            lambda: [
+                plain.label_update(network, index, e, read_grey(imported / f"{e.id}.png"), params)
+                for e in entries
+            ],
+            lambda: ours(stored),
+        )
+
+    def ours(stored: StoredNetwork[AuxSegNet]) -> list[Labels]:
         with tempfile.TemporaryDirectory() as name:
             out = [Path(name) / kind for kind in ("refined", "saliency", "labels")]
             for folder in out:
@@ -186,21 +219,13 @@ def label_update(index: Index, params: Params) -> Case:
             read = partial(update_saliency.read, index, Shards(out[0]), imported)
             task = partial(update_saliency.updated, True, params.saliency_crf)
             write_files(out[1], kept(entries, Job(read, task)))
-            read = partial(pseudo_labels.read, Shards(out[0]), out[1], None)
+            read = partial(pseudo_labels.read, Shards(out[0]), out[1], None, CORRECTIONS)
             published = params.pseudo_labels.model_copy(update={"rule": "published"})
             task = partial(pseudo_labels.fused, published)
             write_files(out[2], kept(entries, Job(read, task)))
             return [read_labels(out[2] / f"{entry.id}.png") for entry in entries]
 
-    return Case(
-        "(b) label update",
-        lambda: [
-            plain.label_update(network, index, e, read_grey(imported / f"{e.id}.png"), params)
-            for e in entries
-        ],
-        ours,
-        equal_pixels,
-    )
+    return Case("(b) label update", prepare, equal_pixels)
 
 
 def segmentation_crf(index: Index, params: Params) -> Case:
@@ -215,12 +240,11 @@ def segmentation_crf(index: Index, params: Params) -> Case:
         probabilities = predicted_probabilities(predictions[entry.id], image.shape[:2], classes)
         return plain.segmentation_crf(image, probabilities, params.crf)
 
-    return Case(
-        f"(c) segmentation CRF, {len(entries)} photographs",
+    ways = Ways(
         lambda: [theirs(one.entry) for one in entries],
         lambda: [np.asarray(open_image(io.BytesIO(data))) for _, data in kept(entries, work)],
-        equal_pixels,
     )
+    return Case(f"(c) segmentation CRF, {len(entries)} photographs", lambda: ways, equal_pixels)
 
 
 def training_images(index: Index, params: Params) -> TrainingSet:
@@ -236,42 +260,46 @@ def training(index: Index, params: Params) -> Case:
     train, images = params.train, training_images(index, params)
     schedule = train.schedule.model_copy(update={"epochs": 1})
     batches = EpochBatches(len(images), schedule.batch_size, 1, 0)
-    network = load_network(ROUND / "model", AuxSegNet)
 
-    def ours() -> AuxSegNet:
-        with tempfile.TemporaryDirectory() as name:
-            criterion = partial(round_losses, weights=train.losses)
-            model, out = copy.deepcopy(network), Path(name)
-            fit(model, images, criterion, schedule, out / "curves", "ours", Scratch(out / "kept"))
-        return model
+    def prepare() -> Ways:
+        network = load_network(ROUND / "model", AuxSegNet)
 
-    return Case(
-        f"(d) {len(batches)} training steps",
-        lambda: plain.train(copy.deepcopy(network), images, batches, train),
-        ours,
-        lambda theirs, model: f"weights differ by {weight_difference(theirs, model):.0e} at most",
-    )
+        def theirs() -> list[Floats]:
+            plain.train(network, images, batches, train)
+            return weights(network)
+
+        def ours() -> list[Floats]:
+            with tempfile.TemporaryDirectory() as name:
+                loss, out = partial(round_losses, weights=train.losses), Path(name)
+                fit(network, images, loss, schedule, out / "curves", "ours", Scratch(out / "kept"))
+            return weights(network)
+
+        return Ways(theirs, ours)
+
+    return Case(f"(d) {len(batches)} training steps", prepare, weight_difference)
 
 
 def scores(index: Index) -> Case:
     """(e) Counting label maps."""
     classes = len(index.classes) + 1
-    pairs = [
-        (mask, resize_labels(read_labels(ROUND / "pseudo_labels" / f"{e.id}.png"), mask.shape))
-        for e, mask in masks(index, "train")
-    ]
+
+    def prepare() -> Ways:
+        pairs = [
+            (mask, resize_labels(read_labels(ROUND / "pseudo_labels" / f"{e.id}.png"), mask.shape))
+            for e, mask in masks(index, "train")
+        ]
+        count = metrics.confusion_matrix
+        return Ways(
+            lambda: sum(plain.counts(truth, labels, classes) for truth, labels in pairs),
+            lambda: sum(count(truth, labels, classes) for truth, labels in pairs),
+        )
 
     def agreement(theirs: Labels, ours: Labels) -> str:
         true, predicted = ours.sum(1), ours[:, :classes].sum(0)
         same = np.array_equal(theirs, [np.diag(ours), true, predicted])
         return "equal counts" if same else "DIFFERENT counts"
 
-    return Case(
-        "(e) scoring",
-        lambda: sum(plain.counts(truth, labels, classes) for truth, labels in pairs),
-        lambda: sum(metrics.confusion_matrix(truth, labels, classes) for truth, labels in pairs),
-        agreement,
-    )
+    return Case("(e) scoring", prepare, agreement)
 
 
 def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
@@ -328,10 +356,15 @@ def equal_pixels(theirs: list[Labels], ours: list[Labels]) -> str:
     return f"{same / sum(labels.size for labels in ours):.3%} of the pixels equal"
 
 
-def weight_difference(one: Network, other: Network) -> float:
+def weights(network: Network) -> list[Floats]:
+    """All of them."""
+    return [parameter.detach().numpy() for parameter in network.parameters()]
+
+
+def weight_difference(theirs: list[Floats], ours: list[Floats]) -> str:
     """The largest one."""
-    pairs = zip(one.parameters(), other.parameters(), strict=True)
-    return max(float((a - b).detach().abs().max()) for a, b in pairs)
+    pairs = zip(theirs, ours, strict=True)
+    return f"weights differ by {max(float(abs(a - b).max()) for a, b in pairs):.0e} at most"
 
 
 def machine() -> dict[str, Any]:

@@ -78,7 +78,7 @@ def new_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: Whether to wait for the disk, which takes some milliseconds: without this, only a
             checksum tells whether the file is complete after a power loss.
     """
-    if not path.parent.is_dir():  # faster than to try: there are files for every photograph
+    if not path.parent.is_dir():  # one system call; there are files for every photograph
         path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -106,11 +106,13 @@ def read_file(path: Path, since: int = FORMAT) -> bytes:
     Raises:
         ValueError: If the file is missing, not as it was written, or of another format.
     """
+    folder = _artifact(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
+        if folder is not None and _name(path, folder) in _listed(folder):
+            raise ValueError(_lost(path)) from None
         raise ValueError(f"{path}: no such file; run `dvc repro`") from None
-    folder = _artifact(path)
     if folder is not None:
         _refuse_other_format(folder, since)
         if _listed(folder).get(_name(path, folder)) != hashlib.sha256(data).hexdigest():
@@ -148,9 +150,14 @@ def verify(folder: Path) -> None:
         for name in sorted(there):
             read_file(folder / name, since=FIRST)
         if lost := sorted(_listed(folder).keys() - there):
-            raise ValueError(
-                f"{folder}/{lost[0]}: no such file, but {CHECKSUMS} lists it: {REMEDY}"
-            )
+            raise ValueError(_lost(folder / lost[0]))
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """Return the checksums of an artifact's files by their names, from the file that lists them."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    pairs = (line.partition("  ") for line in lines if not line.startswith("#"))
+    return {name: digest for digest, _, name in pairs}
 
 
 def read_json(path: Path) -> Any:
@@ -187,6 +194,10 @@ def _write_checksums(folder: Path) -> None:
     (folder / CHECKSUMS).write_text("".join(lines), "utf-8")
 
 
+def _lost(path: Path) -> str:
+    return f"{path}: no such file, but {CHECKSUMS} lists it: {REMEDY}"
+
+
 def _artifact(path: Path) -> Path | None:
     """Return the folder with checksums that ``path`` is or is in; None if there is none."""
     return next((p for p in (path, *path.parents) if (p / CHECKSUMS).is_file()), None)
@@ -197,16 +208,13 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def _listed(folder: Path) -> dict[str, str]:
-    """Return the checksums of an artifact by the names of its files."""
     path = folder / CHECKSUMS
-    return _read_checksums(path, path.stat().st_mtime_ns)
+    return _read_again(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _read_checksums(path: Path, _modified: int) -> dict[str, str]:
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    pairs = (line.partition("  ") for line in lines if not line.startswith("#"))
-    return {name: digest for digest, _, name in pairs}
+def _read_again(path: Path, _modified: int) -> dict[str, str]:
+    return read_checksums(path)
 
 
 def _refuse_other_format(folder: Path, since: int) -> None:

@@ -1,4 +1,4 @@
-"""Tables of an artifact; apart from other files, as pandas takes half a second to import."""
+"""Tables of an artifact; apart from other files, as pandas takes most of a second to import."""
 
 import io
 from collections.abc import Sequence

@@ -13,8 +13,10 @@ from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.output import Output
 from dvc.repo import Repo
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from auxseg.data.files import CHECKSUMS, verify
+from auxseg.data.files import CHECKSUMS, read_checksums, verify
 from auxseg.work.making import MADE
 
 IN_USE = Path(".dvc/tmp/rwlock")  # DVC's list of the files that its processes read and write
@@ -28,8 +30,10 @@ def mend() -> bool:
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
     - Outputs of stages that are not as they were written, by their own checksums or, where they
       have none, by DVC's; a folder of the pipeline that has lost its checksums.
-    - DVC's copies of these outputs, by the checksums that are their names, and the listing of a
-      folder that has lost its checksums.
+    - DVC's copies of these outputs, by the checksums that are their names.
+    - DVC's listings of these folders and of those in its run cache that name other files than the
+      folder's own checksums do. If DVC brings a folder back by a damaged listing, it makes a new
+      listing of what that gave, and notes this one.
 
     Sizes of sound outputs and dependencies are corrected in ``dvc.lock``: DVC notes those of a
     damaged copy that it brought back, and keeps them if it is killed before it notes others.
@@ -74,16 +78,13 @@ def _damaged() -> Iterator[Path]:
         except (DvcException, UnicodeDecodeError):
             yield path
     with repo:
-        for out in _outputs(repo):
+        outs = _outputs(repo)
+        yield from _damaged_listings(repo, outs)
+        for out in outs:
             if out.use_cache:
                 yield from _damaged_copies(repo, out.hash_info.value)
-            path, listing = Path(out.fs_path), _listing(repo, out.hash_info.value)
-            lost = path.is_dir() and _is_artifact(out) and not (path / CHECKSUMS).is_file()
-            if lost and listing is not None:
-                # DVC took the folder from a damaged listing, and this one lists what that gave.
-                yield listing
-            if lost or _is_damaged(out, listing):
-                yield path
+            if _is_damaged(out, _listing(repo, out.hash_info.value)):
+                yield Path(out.fs_path)
 
 
 def _outputs(repo: Repo) -> list[Output]:
@@ -140,10 +141,11 @@ def _is_damaged(out: Output, listing: Path | None) -> bool:
     path = Path(out.fs_path)
     if path.is_file():
         return bool(_md5(path) != out.hash_info.value)
-    if path.is_dir() and listing is not None and not (path / CHECKSUMS).is_file():
-        entries = json.loads(listing.read_bytes())
-        files = [(path / entry["relpath"], entry["md5"]) for entry in entries]
-        return any(file.is_file() and _md5(file) != md5 for file, md5 in files)
+    if path.is_dir() and not (path / CHECKSUMS).is_file():
+        if _is_made(out.repo, path):
+            return True
+        entries = [] if listing is None else _entries(listing).items()
+        return any((path / name).is_file() and _md5(path / name) != md5 for name, md5 in entries)
     try:
         verify(path)
     except ValueError:
@@ -151,10 +153,45 @@ def _is_damaged(out: Output, listing: Path | None) -> bool:
     return False
 
 
-def _is_artifact(out: Output) -> bool:
+def _is_made(repo: Repo, path: Path) -> bool:
     """Whether a folder must have checksums; the pictures in ``metrics`` have none."""
-    root, path = Path(out.repo.root_dir), Path(out.fs_path)
+    root = Path(repo.root_dir)
     return path.is_relative_to(root) and path.relative_to(root).parts[:2] in MADE
+
+
+def _damaged_listings(repo: Repo, outs: list[Output]) -> Iterator[Path]:
+    """Yield the damaged ones among DVC's listings of outputs and of folders in its run cache."""
+    noted = {(Path(out.fs_path), out.hash_info.value) for out in outs if out.use_cache}
+    for path, name in sorted(noted.union(_in_run_cache(repo))):
+        listing = _listing(repo, name)
+        if listing is not None and _is_listing_damaged(repo, path, listing):
+            yield listing
+
+
+def _in_run_cache(repo: Repo) -> Iterator[tuple[Path, str]]:
+    """Yield the outputs of all runs that DVC could bring back, with the names of their copies."""
+    for run in Path(repo.stage_cache.cache_dir).glob("*/*/*"):
+        try:
+            outs = YAML(typ="safe").load(run)["outs"]
+            found = [(Path(repo.root_dir, out["path"]), out["md5"]) for out in outs]
+        except (YAMLError, UnicodeDecodeError, KeyError, TypeError):  # DVC ignores it, too
+            continue
+        yield from found
+
+
+def _is_listing_damaged(repo: Repo, path: Path, listing: Path) -> bool:
+    if _is_other(listing):
+        return True
+    entries = _entries(listing)
+    if CHECKSUMS not in entries:
+        return _is_made(repo, path)
+    checksums = Path(repo.cache.local.oid_to_path(entries.pop(CHECKSUMS)))
+    return checksums.exists() and read_checksums(checksums).keys() != entries.keys()
+
+
+def _entries(listing: Path) -> dict[str, str]:
+    """Return the names of DVC's copies of a folder's files by the names of the files."""
+    return {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_bytes())}
 
 
 def _listing(repo: Repo, name: str) -> Path | None:
@@ -164,15 +201,20 @@ def _listing(repo: Repo, name: str) -> Path | None:
 
 
 def _damaged_copies(repo: Repo, name: str) -> Iterator[Path]:
-    """Yield the damaged ones among DVC's copies of an output."""
+    """Yield the damaged ones among DVC's copies of an output; its listing is sound."""
     copy = Path(repo.cache.local.oid_to_path(name))
     if not copy.exists():  # never finished here, or not fetched
         return
-    if _md5(copy) != name.removesuffix(LISTING):
+    if name.endswith(LISTING):
+        for md5 in _entries(copy).values():
+            yield from _damaged_copies(repo, md5)
+    elif _is_other(copy):
         yield copy
-    elif name.endswith(LISTING):
-        for entry in json.loads(copy.read_bytes()):
-            yield from _damaged_copies(repo, entry["md5"])
+
+
+def _is_other(copy: Path) -> bool:
+    """Whether one of DVC's copies is not what its name says."""
+    return _md5(copy) != (copy.parent.name + copy.name).removesuffix(LISTING)
 
 
 def _md5(path: Path) -> str:

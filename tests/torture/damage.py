@@ -65,6 +65,7 @@ def empty_list_of_files(project: Project, _: random.Random) -> str:
 def cut_lock(project: Project, chance: random.Random) -> str | None:
     """The beginning of a dvc.lock, which DVC overwrites in place."""
     locks = [project.folder / name for name in LOCKS if (project.folder / name).exists()]
+    locks = [path for path in locks if path.stat().st_size]  # a kill may have left nothing of one
     if not locks:
         return None
     path = chance.choice(locks)

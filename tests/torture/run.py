@@ -77,6 +77,7 @@ class Torture:
         self.machine = machine
         self.start = time.monotonic()
         self._lock = threading.Lock()
+        self._broken = False  # whether a job ended by an error: then the others end soon
         self._events = folder / "events.jsonl"
         self.base, self.calm = self._undisturbed()
         self.events = [json.loads(line) for line in self._lines()]
@@ -127,12 +128,23 @@ class Torture:
 
     def work(self, job: int, faults: int) -> None:
         """Disturb one run after the other until there were enough faults, all jobs together."""
-        while self.counts.total() < faults:
+        try:
+            self._runs(job, faults)
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _goes_on(self, faults: int) -> bool:
+        return not self._broken and self.counts.total() < faults
+
+    def _runs(self, job: int, faults: int) -> None:
+        while self._goes_on(faults):
             done = [e for e in self.events if e.get("job") == job and "different" in e]
             folder = self.folder / f"job-{job}" / f"run-{len(done) + 1}"
             self._one_run(job, len(done) + 1, folder, faults)
-            leave(Project(folder / "project", {}))
-            shutil.rmtree(folder)
+            if not self._broken:
+                leave(Project(folder / "project", {}))
+                shutil.rmtree(folder)
 
     def _one_run(self, job: int, run: int, folder: Path, faults: int) -> None:
         ready = folder / "ready"
@@ -145,13 +157,14 @@ class Torture:
         project.kill()  # what an earlier start of this torture left
         chance = random.Random(f"{job} {run} {len(self.events)}")
         stage = "-"
-        while self.counts.total() < faults:
+        while self._goes_on(faults):
             kind = self._next(stage, chance)
             out = self._disturb(project, kind, chance, {"job": job, "run": run})
             stage = out.stage if out.stage != "-" else stage
             if out.finished:
                 break
-        self._compare(project, job, run)
+        if not self._broken:
+            self._compare(project, job, run)
 
     def _disturb(
         self, project: Project, kind: str, chance: random.Random, event: dict[str, Any], *what: str

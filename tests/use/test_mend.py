@@ -6,6 +6,7 @@ import random
 import shutil
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 from project import LOCKS, Project
@@ -54,25 +55,45 @@ def test_an_output_of_which_only_a_damaged_copy_is_left_is_made_again(project: P
     assert project.files(*LOCKS, "data") == before
 
 
-def test_a_listing_that_has_lost_the_checksums_is_noticed_and_the_folder_made_again(
-    project: Project,
+@pytest.mark.parametrize(
+    ("stage", "old", "new", "error"),
+    [
+        (
+            "corrections",
+            "auxseg.sha256",
+            "auxseg.cha256",
+            ": damaged, it has lost its auxseg.sha256",
+        ),
+        (
+            "classifier",
+            "total.tsv",
+            "potal.tsv",
+            "/total.tsv: no such file, but auxseg.sha256 lists",
+        ),
+    ],
+)
+def test_a_name_that_a_damaged_listing_changes_is_noticed_and_the_folder_made_again(
+    project: Project, stage: str, old: str, new: str, error: str
 ) -> None:
     """DVC takes a folder from its listing without a look, and notes what that gave."""
     before = project.files(*LOCKS, "data")
-    lock = YAML(typ="safe").load(project.folder / "dvc.lock")
-    name = lock["stages"]["corrections"]["outs"][0]["md5"]
-    listing = project.folder / damage.CACHE / name[:2] / name[2:]
+    (out,) = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"][stage]["outs"]
+    listing = project.folder / damage.CACHE / out["md5"][:2] / out["md5"][2:]
     listing.chmod(0o644)
-    listing.write_bytes(listing.read_bytes().replace(b"auxseg.sha256", b"auxseg.cha256"))
+    listing.write_bytes(listing.read_bytes().replace(old.encode(), new.encode()))
     listing.chmod(0o444)  # for which DVC trusts it
-    shutil.rmtree(project.folder / "data/corrections")
+    shutil.rmtree(project.folder / out["path"])
     code, output = project.call("dvc", "repro")
     assert code != 0, output
-    assert "error: data/corrections: damaged, it has lost its auxseg.sha256: run `auxseg" in output
+    (line,) = (line for line in output.splitlines() if line.startswith("error: "))
+    assert line.startswith(f"error: {out['path']}")
+    assert error in line
+    assert line.endswith("run `auxseg mend`, then `dvc repro`")
     code, lines = mend(project)
     assert code == 0
-    assert "removed data/corrections: damaged" in lines
-    assert project.repro() == ["corrections"]
+    assert f"removed {out['path']}: damaged" in lines
+    assert len([line for line in lines if ".dir: damaged" in line]) == 2
+    assert project.repro() == [stage]
     assert project.files(*LOCKS, "data") == before
 
 
