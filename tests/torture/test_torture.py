@@ -141,7 +141,7 @@ def test_a_second_signal_ends_a_stage_at_once_and_the_next_run_goes_on(
         stage.send_signal(signal.SIGTERM)
         wait_for_line(attempt, f"SIGTERM: {GOES_ON}")
         stage.send_signal(signal.SIGTERM)
-        stage.wait(5)  # after 9 s it would have ended anyway
+        stage.wait(5)  # after 7 s it would have ended anyway
         hold.release()
         attempt.seconds_to_end()
         assert attempt.dvc.returncode != 0
