@@ -202,6 +202,8 @@ def _plan(project: Project, kind: str, chance: random.Random, machine: Machine) 
         environment = {}
         if kind in ("kill worker", "kill CRF process"):
             environment = {"AUXSEG_PROCESSES": "2", "TORTURE_WORTH": "0 0"}
+            if kind == "kill CRF process":  # the work of a second, which is done before it starts
+                environment |= {"TORTURE_PAUSE": "0.3"}
         elif kind == "kill loader":
             environment = {"AUXSEG_LOADERS": "1"}
         elif kind == RAY:

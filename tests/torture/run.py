@@ -59,6 +59,7 @@ WORK = {
 MADE = (*LOCKS, "data", "metrics")
 LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
 LEAST = 0.03  # of all faults: each kind of kill that only some stages can have
+IN_VAIN = 20  # attempts in a row to kill what is not there, after which something must be wrong
 ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails
 COUNTED = ("failed_calls", "to_the_end", "unclear", "files_that_differ")
 LOG = Path("metrics/torture.json")
@@ -197,9 +198,14 @@ class Torture:
         calm = Project(self.folder / "calm" / "project", self.base.environment)
         project = counting_copy(calm, folder)
         for kind, stages in KILLS.items():
+            in_vain = 0
             while kind in self.kinds and stages and self.counts[kind] < LEAST * faults:
                 again = ("--force", "--single-item", stages[0])
-                self._disturb(project, kind, chance, {"job": "rare", "run": 1}, *again)
+                # What is kept of the last attempt would leave nothing to do.
+                shutil.rmtree(project.environment["AUXSEG_SCRATCH"], ignore_errors=True)
+                out = self._disturb(project, kind, chance, {"job": "rare", "run": 1}, *again)
+                in_vain = 0 if out.kind == kind else in_vain + 1
+                assert in_vain < IN_VAIN, f"{kind}: never in {IN_VAIN} attempts"
         different = self._different(project)
         self.note({"job": "rare", "run": 1, "different": different, "units": {}})
         self.say(f"single stages are finished, {len(different)} files differ")

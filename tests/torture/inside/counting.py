@@ -16,6 +16,7 @@ from pathlib import Path
 UNITS = os.environ.get("TORTURE_UNITS")
 # Seconds of work from which helpers are started, without and with a network.
 WORTH = map(float, os.environ.get("TORTURE_WORTH", "1 10").split())
+PAUSE = float(os.environ.get("TORTURE_PAUSE", "0"))  # seconds that each image takes longer
 
 
 def begun(unit):
@@ -45,6 +46,7 @@ class Counted:
 
     def __call__(self, image):
         begun("image")
+        time.sleep(PAUSE)
         return self.read(image)
 
 
