@@ -157,7 +157,7 @@ def attempt(
     with Attempt(
         project, *targets, environment=plan.environment, shell=chance.choice(SHELLS)
     ) as run:
-        out = Outcome(kind, detail=plan.detail)
+        out = Outcome("" if plan.kill else kind, detail=plan.detail)
         if plan.by_itself:
             ended = run.wait_for(chance.uniform(longest, 2 * longest))
         else:
@@ -269,9 +269,12 @@ def _wait(run: Attempt, project: Project, longest: float, chance: random.Random)
 
 
 def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
-    """Kill, if need be once there is something to kill; returns what was hit, or whether it ended.
+    """Kill, if need be once there is something to kill.
 
     If nothing of the kind comes, the whole group is killed.
+
+    Returns:
+        What was hit, empty if the attempt ended before; whether it ended.
     """
     found: dict[str, Callable[[], list[psutil.Process]]] = {
         "kill worker": run.pool,
@@ -284,7 +287,7 @@ def _kill(run: Attempt, kind: str, chance: random.Random) -> tuple[str, bool]:
     end = time.monotonic() + FEW_SECONDS
     while not (there := found[kind]()) and time.monotonic() < end:
         if run.wait_for(POLL):
-            return kind, True
+            return "", True
     if not there:
         return f"kill {run.kill('group')}", False
     time.sleep(chance.uniform(0, 2))
