@@ -216,7 +216,7 @@ def label_update(index: Index, params: Params) -> Case:
                 folder.mkdir()
             refining = NetworkJob(index.photograph, partial(refine.maps, stored, params.cam))
             write_shards(out[0], kept(entries, refining))
-            read = partial(update_saliency.read, index, Shards(out[0]), imported)
+            read = partial(update_saliency.read, index, Shards(out[0]), imported, CORRECTIONS)
             task = partial(update_saliency.updated, True, params.saliency_crf)
             write_files(out[1], kept(entries, Job(read, task)))
             read = partial(pseudo_labels.read, Shards(out[0]), out[1], None, CORRECTIONS)
@@ -308,7 +308,7 @@ def processes(index: Index, params: Params) -> dict[str, dict[str, float]]:
     The difference is what images cost once the processes are there.
     """
     few, imported = index.split("train")[: IMAGES // 2], Path("data/rounds/0/saliency")
-    read = partial(update_saliency.read, index, Shards(ROUND / "refined"), imported)
+    read = partial(update_saliency.read, index, Shards(ROUND / "refined"), imported, CORRECTIONS)
     work = Job(partial(of_entry, read), partial(update_saliency.updated, True, params.saliency_crf))
     # One worker of Ray is one process without it.
     ways = [("PROCESSES", 1), ("PROCESSES", 2), ("PROCESSES", 4), ("WORKERS", 2), ("WORKERS", 4)]
