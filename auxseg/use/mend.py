@@ -174,7 +174,7 @@ def _in_run_cache(repo: Repo) -> Iterator[tuple[Path, str]]:
         try:
             outs = YAML(typ="safe").load(run)["outs"]
             found = [(Path(repo.root_dir, out["path"]), out["md5"]) for out in outs]
-        except (YAMLError, UnicodeDecodeError, KeyError, TypeError):  # DVC ignores it, too
+        except (YAMLError, UnicodeDecodeError, KeyError, TypeError):  # DVC removes such a file
             continue
         yield from found
 
@@ -186,7 +186,9 @@ def _is_listing_damaged(repo: Repo, path: Path, listing: Path) -> bool:
     if CHECKSUMS not in entries:
         return _is_made(repo, path)
     checksums = Path(repo.cache.local.oid_to_path(entries.pop(CHECKSUMS)))
-    return checksums.exists() and read_checksums(checksums).keys() != entries.keys()
+    if not checksums.exists() or _is_other(checksums):  # then they are no reason to doubt the names
+        return False
+    return read_checksums(checksums).keys() != entries.keys()
 
 
 def _entries(listing: Path) -> dict[str, str]:

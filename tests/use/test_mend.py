@@ -97,6 +97,18 @@ def test_a_name_that_a_damaged_listing_changes_is_noticed_and_the_folder_made_ag
     assert project.files(*LOCKS, "data") == before
 
 
+def test_a_listing_is_not_doubted_for_a_damaged_copy_of_the_checksums(project: Project) -> None:
+    (out,) = YAML(typ="safe").load(project.folder / "dvc.lock")["stages"]["classifier"]["outs"]
+    cache = project.folder / damage.CACHE
+    entries = json.loads((cache / out["md5"][:2] / out["md5"][2:]).read_bytes())
+    (name,) = (entry["md5"] for entry in entries if entry["relpath"] == "auxseg.sha256")
+    copy = cache / name[:2] / name[2:]
+    copy.chmod(0o644)
+    copy.write_bytes(copy.read_bytes().replace(b"total.tsv", b"potal.tsv"))
+    place = copy.relative_to(project.folder)
+    assert mend(project) == (0, [f"removed {place}: damaged"])
+
+
 def test_the_size_of_a_damaged_copy_does_not_stay_in_the_lock(project: Project) -> None:
     """As DVC leaves it that is killed before it notes the output that a stage made anew."""
     lock = project.folder / "dvc.lock"
