@@ -29,6 +29,7 @@ NO_MEMORY = (
     *("can't start new thread", "failed to map segment"),  # of Python and the loader
 )
 FONT = ("failed to load glyph", "FT_Open_Face")  # of matplotlib: a file of it cannot be read
+LOADER = "DataLoader worker"  # begins what torch says of one that died
 GOES_ON = "`dvc repro` goes on from there"
 LONGEST = 1000  # letters of a line; a damaged file may hold names of any length
 
@@ -78,12 +79,14 @@ def _unraised_is_one_line() -> Iterator[None]:
     """Warn of an error that a library could not raise where it came, instead of a traceback.
 
     matplotlib's reading of a font is called from C: it reports the error, and then that it failed.
+    Of a process that loads images and died nothing is said here, because its reader notices, too;
+    torch raises that error wherever the training is, and so perhaps where nothing can be raised.
     """
 
     def hook(unraised: "sys.UnraisableHookArgs") -> None:
         if isinstance(unraised.exc_value, MENDABLE):
             warn([f"{unraised.object}: {unraised.exc_value}"])
-        else:
+        elif LOADER not in str(unraised.exc_value):
             before(unraised)
 
     before, sys.unraisablehook = sys.unraisablehook, hook

@@ -94,6 +94,28 @@ def test_a_font_on_a_failing_disk_is_a_warning_and_one_line(
     assert set(capsys.readouterr().err.splitlines()) == {warning}
 
 
+def test_of_a_loader_that_died_nothing_is_said_where_nothing_can_be_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handler of SIGCHLD raises it, perhaps in a destructor; the training notices by itself."""
+    unraised: list[str] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda error: unraised.append(str(error.exc_value)))
+
+    class Closed:
+        def __init__(self, message: str) -> None:
+            self.message = message
+
+        def __del__(self) -> None:
+            raise RuntimeError(self.message)
+
+    def app() -> None:
+        Closed("DataLoader worker (pid 1) is killed by signal: Killed. ")
+        Closed("a mistake of ours")
+
+    run_app(app)
+    assert unraised == ["a mistake of ours"]
+
+
 def test_a_line_of_any_length_is_cut() -> None:
     with pytest.raises(SystemExit) as end:
         run_app(raising(ValueError(f"short\n{'x' * 10**6}\nshort")))

@@ -91,10 +91,6 @@ class Desk:
         """Note an error that ends the training; the first one counts."""
         self._error = self._error or error
 
-    def failed(self) -> bool:
-        """Return whether such an error was noted."""
-        return self._error is not None
-
     def news(self) -> tuple[int, Exception | None]:
         """Return the last step that is done, and the error that ends the training, if any."""
         return self._step, self._error
@@ -140,8 +136,21 @@ def _fit(config: dict[str, Any], workers: int, gpus: int, folder: str) -> None:
             storage_path=folder,
             failure_config=ray_train.FailureConfig(max_failures=LOSSES),
             logging_config=ray_train.LoggingConfig(log_level="ERROR"),
+            callbacks=[_give_up_on_errors(config["desk"])],
         ),
     ).fit()
+
+
+def _give_up_on_errors(desk: Any) -> Any:
+    """Return a callback by which Ray gives up where it would restart all workers in vain."""
+
+    def after_exception(*_: Any, **__: Any) -> None:
+        _, error = import_module("ray").get(desk.news.remote())
+        if error is not None:
+            raise error
+
+    base = import_module("ray.train").UserCallback
+    return type("GiveUpOnErrors", (base,), {"after_exception": after_exception})()
 
 
 def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[None]:
@@ -168,8 +177,6 @@ def _steps(ray: Any, desk: Any, end: Any, training: Training[Any]) -> Iterator[N
 def _work(config: dict[str, Any]) -> None:
     """Train as one of the workers."""
     ray, desk = import_module("ray"), config["desk"]
-    if ray.get(desk.failed.remote()):  # Ray restarts all workers after an error
-        return
     try:
         _enter(config["folder"])
         place = import_module("ray.train.torch").get_device()
