@@ -239,10 +239,10 @@ def test_the_last_two_checkpoints_are_kept_and_the_last_one_that_waited_for_the_
     assert checkpoints(tmp_path) == kept
 
 
-def test_a_process_that_is_killed_soon_has_kept_most_of_what_it_did(
+def test_checkpoints_come_soon_at_first_and_then_less_and_less_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Checkpoints of one second each: most of the time between them goes by later."""
+    """Those of one second each."""
     now, done = 0.0, []
 
     class Timed(Scratch):
