@@ -16,8 +16,8 @@ from auxseg.work.scratch import Scratch
 # A checkpoint is due after this many times the duration of the last one: checkpoints take 2 % of
 # the time, whatever the network, and at worst the time of 50 checkpoints is lost.
 INTERVAL = 50
-# So many times after the first one of a process, then twice as many after each until INTERVAL: where
-# processes are killed soon, each gets on nevertheless. The first one takes longer, too.
+# So many times after the first one of a process, then twice as many after each until INTERVAL:
+# some processes are killed soon. The first one takes longer, too.
 FIRST = 5
 KEPT = 2
 # A checkpoint waits for the disk after so many seconds: as much work a power loss may cost. To wait
