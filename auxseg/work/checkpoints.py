@@ -16,9 +16,7 @@ from auxseg.work.scratch import Scratch
 # A checkpoint is due after this many times the duration of the last one: checkpoints take 2 % of
 # the time, whatever the network, and at worst the time of 50 checkpoints is lost.
 INTERVAL = 50
-# So many times after the first one of a process, then twice as many after each until INTERVAL:
-# some processes are killed soon. The first one takes longer, too.
-FIRST = 5
+FIRST = 5  # in place of it after the first one of a process, which takes several times as long
 KEPT = 2
 # A checkpoint waits for the disk after so many seconds: as much work a power loss may cost. To wait
 # takes longer than to write, so doing it each time would double what a kill costs.
@@ -68,7 +66,7 @@ class Checkpoints:
             self._scratch.remove(old)
         end = time.monotonic()
         self._due = end + self._interval * (end - start)
-        self._interval = min(2 * self._interval, INTERVAL)
+        self._interval = INTERVAL
 
 
 def _encoded(state: dict[str, Any]) -> bytes:

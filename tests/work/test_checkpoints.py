@@ -239,29 +239,6 @@ def test_the_last_two_checkpoints_are_kept_and_the_last_one_that_waited_for_the_
     assert checkpoints(tmp_path) == kept
 
 
-def test_checkpoints_come_soon_at_first_and_then_less_and_less_often(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those of one second each."""
-    now, done = 0.0, []
-
-    class Timed(Scratch):
-        def write(self, name: str, data: bytes, *, durable: bool = False) -> None:
-            nonlocal now
-            now += 1
-
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    checkpoints = Checkpoints(Timed(tmp_path))
-    while len(done) < 7:
-        if checkpoints.due:
-            done.append(now)
-            checkpoints.save(len(done), {})
-        else:
-            now += 0.5
-    waits = np.diff(done) - 1
-    assert waits.tolist() == [5, 10, 20, 40, 50, 50]
-
-
 def test_too_little_memory_for_a_checkpoint_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
