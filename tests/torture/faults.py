@@ -20,7 +20,7 @@ from torture.attempt import FEW_SECONDS, POLL, SHELLS, Attempt, units
 
 PRELOAD = ("/usr/lib/fiu/fiu_posix_preload.so", "/usr/lib/libfiu.so.0")
 OTHER_DISK = Path("/dev/shm")
-AFTER = 2.0  # seconds that an attempt goes on after its moment, if nothing was killed
+AFTER = 4.0  # seconds that an attempt goes on after its moment, if nothing was killed
 MENDABLE = r"auxseg mend|RWLock-file|dvc\.lock"
 # The line of a stage or of a library, and DVC's for a lock file that was cut off.
 CLEAR = r"^(\w* ?error: |'\S+dvc\.lock' (is invalid|validation failed))"
@@ -36,8 +36,6 @@ DAMAGES: dict[str, damage.Damage] = {
     "cut dvc.lock": damage.cut_lock,
 }
 RAY = "kill Ray process"
-# Its workers that are still starting wait for a cluster that is gone.
-RAY_SECONDS = 60.0
 ONLY_COPY = ("bit of the only copy", "half of the only copy")
 TRAININGS = ("classifier", "train")
 BY_IMAGES = ("cam", "predict", "refine", "pseudo_labels", "doubt", "compute_saliency")
@@ -192,7 +190,7 @@ def attempt(
             out.kind = ""
     elif plan.kill and out.finished:
         out.kind = ""
-    if out.end >= (RAY_SECONDS if kind == RAY else FEW_SECONDS):
+    if out.end >= FEW_SECONDS:
         out.unclear = f"a process was left for {out.end:.1f} s\n{output}"
     return out
 

@@ -2,14 +2,14 @@
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from project import LOCKS, Project
-from torture.faults import KINDS, ONLY_COPY, RAY, Machine
+from torture.faults import KINDS, ONLY_COPY, Machine
 
 MOST_TWICE = 0.15  # part of the work that may be begun more than once
 Event = Mapping[str, Any]
@@ -39,14 +39,9 @@ def report(events: Sequence[Event], calm: Mapping[str, Any], machine: Machine) -
         "runs_to_the_end": len(runs),
         "runs_that_differ": sum(bool(run["different"]) for run in runs),
         "unclear_ends": sum(bool(fault["unclear"]) for fault in faults),
-        "slowest_end_seconds": _slowest(fault for fault in faults if fault["tried"] != RAY),
-        "slowest_end_of_ray_seconds": _slowest(fault for fault in faults if fault["tried"] == RAY),
+        "slowest_end_seconds": round(max((fault["end"] for fault in faults), default=0.0), 1),
         "steps_and_images": _work(faults, runs, calm),
     }
-
-
-def _slowest(faults: Iterable[Event]) -> float:
-    return round(max((fault["end"] for fault in faults), default=0.0), 1)
 
 
 def stages_by_output(project: Project) -> dict[str, str]:

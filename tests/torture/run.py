@@ -57,7 +57,7 @@ WORK = {
     "cam.scales": [0.75, 1.0],
 }
 MADE = (*LOCKS, "data", "metrics")
-LONGEST = 8.0  # seconds from the start of an attempt to a fault that does not wait for work
+LONGEST = 10.0  # seconds from the start of an attempt to a fault that does not wait for work
 LEAST = 0.03  # of all faults: each kind of kill that only some stages can have
 IN_VAIN = 20  # attempts in a row to kill what is not there, after which something must be wrong
 ROW, RATE = 50, 1 / 2000  # attempts one after the other, and the part of their calls that fails

@@ -16,6 +16,10 @@ import auxseg
 from auxseg.system.interrupt import SIGNALS
 from auxseg.system.runtime import LARGE_PAGES, SCRATCH, worker_gpus
 
+# Seconds in which a process connects to a cluster of this machine. It tries five times; with the 5
+# of Ray, processes that were starting when a stage was killed are left for 26 s.
+CONNECT = ("RAY_gcs_rpc_server_connect_timeout_s", "1")
+
 
 @contextmanager
 def cluster(workers: int) -> Iterator[Any]:
@@ -33,6 +37,8 @@ def cluster(workers: int) -> Iterator[Any]:
     ray = _ray(workers)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":
+        os.environ.setdefault(*CONNECT)
     # Processes elsewhere must compute as this one would.
     variables = {
         name: value
