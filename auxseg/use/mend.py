@@ -30,10 +30,11 @@ def mend() -> bool:
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
     - Outputs of stages that are not as they were written, by their own checksums or, where they
       have none, by DVC's; a folder of the pipeline that has lost its checksums.
-    - DVC's copies of these outputs, by the checksums that are their names.
-    - DVC's listings of these folders and of those in its run cache that name other files than the
-      folder's own checksums do. If DVC brings a folder back by a damaged listing, it makes a new
-      listing of what that gave, and notes this one.
+    - DVC's copies of these outputs and of those in its run cache, by the checksums that are their
+      names.
+    - DVC's listings of these folders that have other files than the folder's own checksums say. If
+      DVC brings a folder back by a damaged listing, or from a damaged copy, it makes a new listing
+      of what that gave, and notes this one.
 
     Sizes of sound outputs and dependencies are corrected in ``dvc.lock``: DVC notes those of a
     damaged copy that it brought back, and keeps them if it is killed before it notes others.
@@ -79,10 +80,10 @@ def _damaged() -> Iterator[Path]:
             yield path
     with repo:
         outs = _outputs(repo)
-        yield from _damaged_listings(repo, outs)
+        noted = {(Path(out.fs_path), out.hash_info.value) for out in outs if out.use_cache}
+        for path, name in sorted(noted.union(_in_run_cache(repo))):
+            yield from _damaged_copies(repo, path, name)
         for out in outs:
-            if out.use_cache:
-                yield from _damaged_copies(repo, out.hash_info.value)
             if _is_damaged(out, _listing(repo, out.hash_info.value)):
                 yield Path(out.fs_path)
 
@@ -140,12 +141,14 @@ def _cut_off(path: Path) -> bool:
 def _is_damaged(out: Output, listing: Path | None) -> bool:
     path = Path(out.fs_path)
     if path.is_file():
-        return bool(_md5(path) != out.hash_info.value)
+        return bool(_digest(path, "md5") != out.hash_info.value)
     if path.is_dir() and not (path / CHECKSUMS).is_file():
         if _is_made(out.repo, path):
             return True
         entries = [] if listing is None else _entries(listing).items()
-        return any((path / name).is_file() and _md5(path / name) != md5 for name, md5 in entries)
+        return any(
+            (path / name).is_file() and _digest(path / name, "md5") != md5 for name, md5 in entries
+        )
     try:
         verify(path)
     except ValueError:
@@ -159,13 +162,19 @@ def _is_made(repo: Repo, path: Path) -> bool:
     return path.is_relative_to(root) and path.relative_to(root).parts[:2] in MADE
 
 
-def _damaged_listings(repo: Repo, outs: list[Output]) -> Iterator[Path]:
-    """Yield the damaged ones among DVC's listings of outputs and of folders in its run cache."""
-    noted = {(Path(out.fs_path), out.hash_info.value) for out in outs if out.use_cache}
-    for path, name in sorted(noted.union(_in_run_cache(repo))):
-        listing = _listing(repo, name)
-        if listing is not None and _is_listing_damaged(repo, path, listing):
-            yield listing
+def _damaged_copies(repo: Repo, path: Path, name: str) -> Iterator[Path]:
+    """Yield the damaged ones among DVC's copies of an output, and its listing of a folder."""
+    copy = _copy(repo, name)
+    if not copy.exists():  # never finished here, or not fetched
+        return
+    if _is_other(copy):
+        yield copy
+    elif name.endswith(LISTING):
+        entries = _entries(copy)
+        for md5 in set(entries.values()):
+            yield from _damaged_copies(repo, path, md5)
+        if _is_contradicted(repo, path, entries):
+            yield copy
 
 
 def _in_run_cache(repo: Repo) -> Iterator[tuple[Path, str]]:
@@ -179,16 +188,26 @@ def _in_run_cache(repo: Repo) -> Iterator[tuple[Path, str]]:
         yield from found
 
 
-def _is_listing_damaged(repo: Repo, path: Path, listing: Path) -> bool:
-    if _is_other(listing):
-        return True
-    entries = _entries(listing)
+def _is_contradicted(repo: Repo, path: Path, entries: dict[str, str]) -> bool:
+    """Whether a folder's own checksums are of other files than its listing in DVC's cache.
+
+    All of DVC's copies of them are sound.
+    """
     if CHECKSUMS not in entries:
         return _is_made(repo, path)
-    checksums = Path(repo.cache.local.oid_to_path(entries.pop(CHECKSUMS)))
-    if not checksums.exists() or _is_other(checksums):  # then they are no reason to doubt the names
+    checksums = _copy(repo, entries[CHECKSUMS])
+    if not checksums.exists():
         return False
-    return read_checksums(checksums).keys() != entries.keys()
+    try:
+        expected = read_checksums(checksums)
+    except ValueError:
+        return True
+    if expected.keys() != entries.keys() - {CHECKSUMS}:
+        return True
+    copies = {name: _copy(repo, entries[name]) for name in expected}
+    return any(
+        copy.exists() and _digest(copy, "sha256") != expected[name] for name, copy in copies.items()
+    )
 
 
 def _entries(listing: Path) -> dict[str, str]:
@@ -198,27 +217,20 @@ def _entries(listing: Path) -> dict[str, str]:
 
 def _listing(repo: Repo, name: str) -> Path | None:
     """Return DVC's listing of a folder, if there is one."""
-    copy = Path(repo.cache.local.oid_to_path(name))
+    copy = _copy(repo, name)
     return copy if name.endswith(LISTING) and copy.exists() else None
 
 
-def _damaged_copies(repo: Repo, name: str) -> Iterator[Path]:
-    """Yield the damaged ones among DVC's copies of an output; its listing is sound."""
-    copy = Path(repo.cache.local.oid_to_path(name))
-    if not copy.exists():  # never finished here, or not fetched
-        return
-    if name.endswith(LISTING):
-        for md5 in _entries(copy).values():
-            yield from _damaged_copies(repo, md5)
-    elif _is_other(copy):
-        yield copy
+def _copy(repo: Repo, name: str) -> Path:
+    """Return the place of one of DVC's copies."""
+    return Path(repo.cache.local.oid_to_path(name))
 
 
 def _is_other(copy: Path) -> bool:
     """Whether one of DVC's copies is not what its name says."""
-    return _md5(copy) != (copy.parent.name + copy.name).removesuffix(LISTING)
+    return _digest(copy, "md5") != (copy.parent.name + copy.name).removesuffix(LISTING)
 
 
-def _md5(path: Path) -> str:
+def _digest(path: Path, algorithm: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

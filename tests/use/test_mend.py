@@ -109,6 +109,37 @@ def test_a_listing_is_not_doubted_for_a_damaged_copy_of_the_checksums(project: P
     assert mend(project) == (0, [f"removed {place}: damaged"])
 
 
+@pytest.mark.parametrize("name", ["SegmentationClass/demo_00003.png", "auxseg.sha256"])
+@pytest.mark.parametrize("noted", [False, True], ids=["before DVC took it", "after"])
+def test_a_damaged_copy_that_dvc_finds_by_its_run_cache_does_not_come_back(
+    project: Project, name: str, noted: bool
+) -> None:
+    """Without its lock, DVC takes the copy without a look, and notes what that gave."""
+    before = project.files(*LOCKS, "data")
+    lock = project.folder / "sources/dvc.lock"
+    (out,) = YAML(typ="safe").load(lock)["stages"]["demo"]["outs"]
+    cache = project.folder / damage.CACHE
+    entries = json.loads((cache / out["md5"][:2] / out["md5"][2:]).read_bytes())
+    (md5,) = (entry["md5"] for entry in entries if entry["relpath"] == name)
+    copy = cache / md5[:2] / md5[2:]
+    copy.chmod(0o644)
+    copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
+    copy.chmod(0o444)  # for which DVC trusts it
+    shutil.rmtree(project.folder / out["path"])
+    lock.unlink()
+    if noted:
+        project.repro()
+        lock.write_text(lock.read_text().partition("    outs:")[0])  # cut, but for DVC complete
+        code, output = project.call("dvc", "repro")
+        assert code != 0, output
+        assert "run `auxseg mend`, then `dvc repro`" in output
+    code, lines = mend(project)
+    assert code == 0
+    assert f"removed {copy.relative_to(project.folder)}: damaged" in lines
+    assert project.repro() == ["demo"]
+    assert project.files(*LOCKS, "data") == before
+
+
 def test_the_size_of_a_damaged_copy_does_not_stay_in_the_lock(project: Project) -> None:
     """As DVC leaves it that is killed before it notes the output that a stage made anew."""
     lock = project.folder / "dvc.lock"
