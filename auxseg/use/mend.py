@@ -171,7 +171,7 @@ def _damaged_copies(repo: Repo, path: Path, name: str) -> Iterator[Path]:
         yield copy
     elif name.endswith(LISTING):
         entries = _entries(copy)
-        for md5 in set(entries.values()):
+        for md5 in sorted(set(entries.values())):
             yield from _damaged_copies(repo, path, md5)
         if _is_contradicted(repo, path, entries):
             yield copy
@@ -191,7 +191,7 @@ def _in_run_cache(repo: Repo) -> Iterator[tuple[Path, str]]:
 def _is_contradicted(repo: Repo, path: Path, entries: dict[str, str]) -> bool:
     """Whether a folder's own checksums are of other files than its listing in DVC's cache.
 
-    All of DVC's copies of them are sound.
+    Of these files, the copies that are not what their names say have been removed before.
     """
     if CHECKSUMS not in entries:
         return _is_made(repo, path)
