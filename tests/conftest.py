@@ -1,3 +1,4 @@
+import fcntl
 import shlex
 import subprocess
 import sys
@@ -55,13 +56,24 @@ def environment(
 
 @pytest.fixture(scope="session")
 def finished(
-    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> tuple[Project, str]:
-    """A project after its first `dvc repro`, committed, and what DVC printed. Not to be changed."""
-    project = new_project(tmp_path_factory.mktemp("finished"), environment)
-    output = project.run("dvc", "repro")
-    project.commit()
-    return project, output
+    """A project after its first `dvc repro`, committed, and what DVC printed. Not to be changed.
+
+    Processes that share the tests share it, too: the first one that needs it makes it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "finished"
+    folder.mkdir(exist_ok=True)
+    project, output = Project(folder / "project", environment), folder / "output"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            new_project(project.folder, environment)
+            printed = project.run("dvc", "repro")
+            project.commit()
+            output.write_text(printed)
+    return project, output.read_text()
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ def mend() -> bool:
 
     - DVC's list of files in use, if it is cut off because DVC was killed while it wrote it.
     - A ``dvc.lock`` that DVC cannot read. DVC finds the same stages in its run cache.
+    - A folder in DVC's run cache without a run. DVC leaves it if it is killed before it notes the
+      run, and fails when it comes back to it.
     - Outputs of stages that are not as they were written, by their own checksums or, where they
       have none, by DVC's; a folder of the pipeline that has lost its checksums.
     - DVC's copies of these outputs and of those in its run cache, by the checksums that are their
@@ -78,6 +80,8 @@ def _damaged() -> Iterator[Path]:
             Lockfile(repo, str(path)).load()
         except (DvcException, UnicodeDecodeError):
             yield path
+    runs = Path(repo.stage_cache.cache_dir)
+    yield from (folder for folder in sorted(runs.glob("*/*")) if not any(folder.iterdir()))
     with repo:
         outs = _outputs(repo)
         noted = {(Path(out.fs_path), out.hash_info.value) for out in outs if out.use_cache}

@@ -14,7 +14,6 @@ from auxseg.data.tables import read_table
 from auxseg.params import MAX_ROUNDS
 from auxseg.work.making import MADE
 from project import (
-    LOCKS,
     Project,
     Stage,
     all_stages,
@@ -217,20 +216,6 @@ def test_the_metrics_are_fractions(finished: tuple[Project, str]) -> None:
 def test_a_finished_project_runs_nothing(project: Project) -> None:
     assert "up to date" in project.run("dvc", "repro")
     assert project.run("git", "status", "--porcelain") == ""
-
-
-def test_one_more_round_runs_that_round_only_and_going_back_runs_nothing(project: Project) -> None:
-    before = project.files(*LOCKS, "metrics", "data/segmentation")
-    project.set_params({"train.stages": 3})
-    assert project.repro() == sorted(["params", *round_(3), "crf", "evaluate"])
-    rounds = (project.folder / "metrics" / "rounds.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in rounds] == ["round", "0", "1", "2", "3"]
-    project.set_params({"train.stages": 2})
-    assert project.repro() == []
-    after = project.files(*LOCKS, "metrics", "data/segmentation")
-    # DVC goes on listing round 3 beside what it listed before.
-    del before["rounds/dvc.lock"], after["rounds/dvc.lock"]
-    assert after == before
 
 
 def test_a_new_threshold_trains_no_classifier_and_computes_no_cam(project: Project) -> None:

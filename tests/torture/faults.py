@@ -21,7 +21,7 @@ from torture.attempt import FEW_SECONDS, POLL, SHELLS, Attempt, units
 PRELOAD = ("/usr/lib/fiu/fiu_posix_preload.so", "/usr/lib/libfiu.so.0")
 OTHER_DISK = Path("/dev/shm")
 AFTER = 4.0  # seconds that an attempt goes on after its moment, if nothing was killed
-MENDABLE = r"auxseg mend|RWLock-file|dvc\.lock"
+MENDABLE = r"auxseg mend|RWLock-file|dvc\.lock|join\(\) argument"
 # The line of a stage or of a library, and DVC's for a lock file that was cut off.
 CLEAR = r"^(\w* ?error: |'\S+dvc\.lock' (is invalid|validation failed))"
 UNLOGGED = r"--- Logging error ---$.*?^Arguments: .*?$"

@@ -177,6 +177,23 @@ def test_a_lock_that_dvc_cannot_read_is_removed_and_no_stage_runs_again(project:
     assert project.files(*LOCKS, "data") == before
 
 
+def test_a_run_that_dvc_was_about_to_note_when_it_was_killed_is_forgotten(project: Project) -> None:
+    before, yaml, lock = project.files("data"), YAML(), project.folder / "dvc.lock"
+    noted = yaml.load(lock)
+    others = {name: stage for name, stage in noted["stages"].items() if name != "corrections"}
+    runs = (project.folder / ".dvc/cache/runs").glob("*/*/*")
+    (run,) = (run for run in runs if "stages.corrections" in run.read_text())
+    run.unlink()
+    yaml.dump({**noted, "stages": others}, lock)
+    code, output = project.call("dvc", "repro", "corrections")
+    assert code and "join() argument must be str" in output  # of DVC 3.67
+    place = run.parent.relative_to(project.folder)
+    assert mend(project) == (0, [f"removed {place}: damaged"])
+    assert project.repro() == ["corrections"]
+    assert project.files("data") == before
+    assert yaml.load(lock) == noted
+
+
 def test_nothing_is_touched_while_dvc_is_at_work(project: Project) -> None:
     user = {"pid": os.getpid(), "cmd": "dvc repro"}
     used = project.folder / ".dvc/tmp/rwlock"
