@@ -97,16 +97,7 @@ def main() -> None:
     index, val = (read_index(Path("data/dataset") / part) for part in ("train", "val"))
     params = load_params()
     console = Console()
-    rows = [
-        measure(case)
-        for case in (
-            cams(index, params),
-            label_update(index, params),
-            segmentation_crf(val, params),
-            training(index, params),
-            scores(index),
-        )
-    ]
+    rows = [measure(case, REPEATS) for case in cases(index, val, params)]
     result = {
         "machine": machine(),
         "dataset": f"{len(index.split('train'))} training images, {index.format}",
@@ -124,10 +115,21 @@ def main() -> None:
     )
 
 
-def measure(case: Case) -> dict[str, Any]:
+def cases(index: Index, val: Index, params: Params) -> tuple[Case, ...]:
+    """All of them, for training and validation images."""
+    return (
+        cams(index, params),
+        label_update(index, params),
+        segmentation_crf(val, params),
+        training(index, params),
+        scores(index),
+    )
+
+
+def measure(case: Case, repeats: int) -> dict[str, Any]:
     """Seconds of both ways, alternating."""
     seconds: list[tuple[float, float]] = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         plain_s, theirs = in_process(case, "plain", large_pages=False)
         ours_s, ours = in_process(case, "ours", large_pages=True)
         seconds.append((plain_s, ours_s))
@@ -191,12 +193,12 @@ def cams(index: Index, params: Params) -> Case:
         worst = max(float(np.abs(a - b["cam"]).max(initial=0)) for a, b in pairs)
         return f"CAMs differ by {worst:.0e} at most"
 
-    return Case("(a) multi-scale CAM", prepare, difference)
+    return Case(f"(a) multi-scale CAM, {len(entries)} photographs", prepare, difference)
 
 
 def label_update(index: Index, params: Params) -> Case:
     """(b) Refinement, saliency CRF and fusion."""
-    entries, imported = index.split("train")[:IMAGES], Path("data/rounds/0/saliency")
+    entries, imported = index.split("train")[: 2 * IMAGES], Path("data/rounds/0/saliency")
 
     def prepare() -> Ways:
         network = load_network(ROUND / "model", AuxSegNet)
@@ -225,7 +227,7 @@ def label_update(index: Index, params: Params) -> Case:
             write_files(out[2], kept(entries, Job(read, task)))
             return [read_labels(out[2] / f"{entry.id}.png") for entry in entries]
 
-    return Case("(b) label update", prepare, equal_pixels)
+    return Case(f"(b) label update, {len(entries)} photographs", prepare, equal_pixels)
 
 
 def segmentation_crf(index: Index, params: Params) -> Case:

@@ -1,5 +1,8 @@
 """The benchmarks still fit the code, and leave nothing behind."""
 
+import json
+import os
+import re
 import shutil
 from importlib import import_module
 from itertools import count
@@ -16,7 +19,7 @@ from bench.gpu import measured, works
 from bench.memory import peak
 from bench.photographs import CHOICES
 from bench.safety import POINTS, Stopwatch, commands, points, row, run
-from project import ROOT
+from project import ROOT, Project
 
 EDITED = [name for name, choice in CHOICES.items() if choice.edits]
 
@@ -125,3 +128,39 @@ def test_what_a_stage_spends_on_safety_is_measured_inside(
     seconds, spent = run(["python", "-m", "stages.corrections", "data/any", "data/none", out])
     assert (tmp_path / "out" / "auxseg.sha256").is_file()
     assert 0 < spent["checksums"] < seconds
+
+
+# A process of its own: each way of a step is forked from one that has not computed with torch yet.
+ALL_STEPS = """
+import json
+from pathlib import Path
+from auxseg.data.index import read_index
+from auxseg.params import load_params
+from bench.speed import cases, measure
+index, val = (read_index(Path("data/dataset") / part) for part in ("train", "val"))
+for case in cases(index, val, load_params()):
+    print(json.dumps(measure(case, repeats=1)))
+"""
+
+
+def test_every_step_ends_with_what_its_plain_version_ends_with(
+    finished: tuple[Project, str],
+) -> None:
+    project, _ = finished
+    path = os.pathsep.join((str(project.folder), str(ROOT)))
+    here = Project(project.folder, project.environment | {"PYTHONPATH": path})
+    rows = [json.loads(line) for line in here.run("python", "-c", ALL_STEPS).splitlines()]
+    print(rows)
+    assert all(row["plain_s"] > 0 and row["ours_s"] > 0 for row in rows)
+    cams, *labels, weights, counts = (row["agreement"] for row in rows)
+    assert number(cams) < 1e-3
+    assert all(number(share) > 99.5 for share in labels)
+    assert number(weights) < 1e-4
+    assert counts == "equal counts"
+
+
+def number(text: str) -> float:
+    """The first one in a text."""
+    found = re.search(r"[0-9.]+(e-?[0-9]+)?", text)
+    assert found is not None
+    return float(found[0])

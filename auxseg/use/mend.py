@@ -81,7 +81,7 @@ def _damaged() -> Iterator[Path]:
         except (DvcException, UnicodeDecodeError):
             yield path
     runs = Path(repo.stage_cache.cache_dir)
-    yield from (folder for folder in sorted(runs.glob("*/*")) if not any(folder.iterdir()))
+    yield from (folder for folder in sorted(runs.glob("*/*/")) if not any(folder.iterdir()))
     with repo:
         outs = _outputs(repo)
         noted = {(Path(out.fs_path), out.hash_info.value) for out in outs if out.use_cache}

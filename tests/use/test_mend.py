@@ -184,6 +184,7 @@ def test_a_run_that_dvc_was_about_to_note_when_it_was_killed_is_forgotten(projec
     runs = (project.folder / ".dvc/cache/runs").glob("*/*/*")
     (run,) = (run for run in runs if "stages.corrections" in run.read_text())
     run.unlink()
+    (run.parents[1] / "notes").write_text("not DVC's")
     yaml.dump({**noted, "stages": others}, lock)
     code, output = project.call("dvc", "repro", "corrections")
     assert code and "join() argument must be str" in output  # of DVC 3.67
