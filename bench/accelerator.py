@@ -11,10 +11,12 @@ import io
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from rich.table import Table
 from torch import Tensor
 
 from auxseg.data.index import Entry, Index, Photograph
+from auxseg.networks.inputs import photos_of
 from auxseg.work.images import each
 from auxseg.work.network_job import NetworkJob, Tensors
 from auxseg.work.scratch import Scratch
@@ -34,6 +37,7 @@ SIZE = (375, 500)
 STRIDE = 8
 CLASSES = 20
 PHOTOGRAPHS = 16  # different ones
+TIMES = 8  # that often each of them, where steps are measured alone
 BUSY = 0.9
 
 
@@ -58,7 +62,10 @@ def main(
                 f"{rest * 1000:.1f} ms",
                 f"{max(1.0, BUSY * rest / (wait / 1000)):.1f}",
             )
+        steps = alone(index, Path(name) / "alone")
     Console().print(table)
+    parts = ", ".join(f"{step} {seconds * 1000:.1f}" for step, seconds in steps.items())
+    print(f"alone, ms of CPU for a photograph: {parts}; together {sum(steps.values()) * 1000:.1f}")
 
 
 def photographs(folder: Path) -> Index:
@@ -94,6 +101,30 @@ def measured(index: Index, wait: float, number: int, folder: Path) -> tuple[floa
     for _ in each(entries, work, Scratch(folder), "photographs"):
         pass
     return number * wait / (time.perf_counter() - wall), (time.process_time() - cpu) / number
+
+
+def alone(index: Index, folder: Path) -> dict[str, float]:
+    """Seconds of CPU that each step beside the network takes, without any other thread."""
+    torch.set_num_threads(1)
+    folder.mkdir()
+    entries, scratch = index.entries * TIMES, Scratch(folder)
+    seconds: dict[str, float] = defaultdict(float)
+
+    def timed(step: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        start = time.thread_time()
+        result = function(*arguments)
+        seconds[step] += (time.thread_time() - start) / len(entries)
+        return result
+
+    for entry in entries:
+        photo = timed("read", index.photograph, entry)
+        pixels = timed("decode", attrgetter("pixels"), photo)
+        batch = timed("copy", photos_of, [pixels])
+        (maps,) = network(0, batch, [photo])
+        arrays = {name: tensor.numpy() for name, tensor in maps.items()}
+        data = timed("encode", encoded, arrays)
+        timed("keep", scratch.write, entry.id, data)
+    return seconds
 
 
 def network(wait: float, photos: Tensor, read: Sequence[Photograph]) -> list[Tensors]:

@@ -23,6 +23,7 @@ mkdir -p /run/munge /run/slurm
     for ((i = 1; i <= hosts; i++)); do echo "10.0.0.$i host$i"; done
 } >/run/hosts
 mount --bind /run/hosts /etc/hosts
+mount --bind /dev/null /etc/resolv.conf # of name servers, none of which could be reached
 cat >/run/slurm.conf <<END
 ClusterName=simulated
 SlurmctldHost=control(10.0.0.254)
@@ -67,7 +68,8 @@ for ((i = 1; i <= hosts; i++)); do
             mount --types tmpfs tmpfs /dev/shm
             mkdir -p /tmp/ray
             mount --types tmpfs tmpfs /tmp/ray
-            exec slurmd -D -N "$1"' \
+            slurmd -D -N "$1" &
+            wait' \
         slurmd "host$i" "10.0.0.$i" >"$logs/host$i" 2>&1 &
 done
 until [[ $(sinfo --noheader --states=idle --format=%D 2>/dev/null) == "$hosts" ]]; do sleep 0.2; done

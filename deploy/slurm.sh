@@ -14,7 +14,10 @@ export PATH="$PWD/.venv/bin:$PATH"
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export RAY_ADDRESS="$head:6379"
 export AUXSEG_WORKERS="$SLURM_JOB_NUM_NODES"
-# Starts Ray on every host, the command on the first one, and ends Ray with it. Both are told the
-# number of CPUs: Ray would count all of the host.
+# Ray lets in who has the token of this job; without one, everyone who reaches the hosts.
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
+RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex())')
+# Starts Ray on every host, the command on the first one, and ends Ray with it, on the other hosts
+# a minute later. Slurm and Ray are told the number of CPUs: Ray would count all of the host.
 srun --cpus-per-task "$SLURM_CPUS_PER_TASK" ray symmetric-run --address "$RAY_ADDRESS" \
     --min-nodes "$SLURM_JOB_NUM_NODES" --num-cpus "$SLURM_CPUS_PER_TASK" -- dvc repro

@@ -46,14 +46,21 @@ def cluster(workers: int) -> Iterator[Any]:
         if name.startswith(("AUXSEG_", "RAY_TRAIN_", LARGE_PAGES)) and name != SCRATCH
     }
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    ray.init(
-        address,
-        num_cpus=workers if address == "local" else None,
-        include_dashboard=False if address == "local" else None,
-        logging_level="error",
-        log_to_driver=False,
-        runtime_env={"py_modules": [str(Path(auxseg.__file__).parent)], "env_vars": variables},
-    )
+    try:
+        ray.init(
+            address,
+            num_cpus=workers if address == "local" else None,
+            include_dashboard=False if address == "local" else None,
+            logging_level="error",
+            log_to_driver=False,
+            runtime_env={"py_modules": [str(Path(auxseg.__file__).parent)], "env_vars": variables},
+        )
+    except (ConnectionError, ray.exceptions.AuthenticationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"RAY_ADDRESS = {address!r}: {reason}: either no Ray listens there, or it asks for a "
+            "token, and RAY_AUTH_MODE=token or the right token is missing (docs/cluster.md)"
+        ) from None
     try:
         for number, handler in before.items():  # Ray replaces the one of SIGTERM
             signal.signal(number, handler)
