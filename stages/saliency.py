@@ -11,9 +11,9 @@ from auxseg.data.files import NO_FILE, new_folder, verify
 from auxseg.data.index import read_index
 from auxseg.data.maps import decode_map, encode_grey, write_files
 from auxseg.data.photos import open_image
+from auxseg.data.turning import orientation
 from auxseg.saliency.imported import SaliencyError, import_maps, refusal
 from auxseg.saliency.remarks import Traits, decode, encode, uneven, warnings
-from auxseg.saliency.turning import orientation
 from auxseg.system.messages import warn
 from auxseg.work.images import collect
 from auxseg.work.making import making

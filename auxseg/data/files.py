@@ -209,11 +209,11 @@ def _name(path: Path, folder: Path) -> str:
 
 def _listed(folder: Path) -> dict[str, str]:
     path = folder / CHECKSUMS
-    return _read_again(path, path.stat().st_mtime_ns)
+    return _read_checksums(path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _read_again(path: Path, _modified: int) -> dict[str, str]:
+def _read_checksums(path: Path, _modified: int) -> dict[str, str]:
     return read_checksums(path)
 
 

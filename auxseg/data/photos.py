@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from auxseg.data.arrays import Bytes
+from auxseg.data.turning import EXCHANGED, orientation, turned
 from auxseg.data.viewers import variants
 
 FORMATS = ("JPEG", "PNG")  # by content; the file name does not matter
@@ -19,16 +20,6 @@ MAX_SCANS = 100  # passes over all pixels of a JPEG; programs write about ten
 _PNG_DEPTH = 24  # where a PNG says how many bits its values have
 _BEGIN, _SCAN, _END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"  # markers of a JPEG
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # that begins a part with a length
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ def _decode(data: bytes, max_side: int) -> Photo:
     image = open_image(data)
     deep = image.format == "PNG" and data[_PNG_DEPTH] == 16
     try:
-        orientation = _orientation(image)
+        turn = orientation(image)  # before a conversion, which may lose it
         image = _continuous(image)
         faint = deep and _brightest(image) < 32
         width, height = image.size
@@ -89,14 +80,12 @@ def _decode(data: bytes, max_side: int) -> Photo:
         # The result's own sides, rounded up: for a square, Pillow would decode more of a JPEG.
         reduced = (-(-width * max_side // longest), -(-height * max_side // longest))
         image.thumbnail(reduced, reducing_gap=2.0)
-        if orientation in _UPRIGHT:
-            image = image.transpose(_UPRIGHT[orientation])
         if image.mode == "RGBA":
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.ascontiguousarray(turned(np.asarray(image.convert("RGB")), turn))
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise ValueError(f"damaged: {error}") from error
-    return Photo(pixels, (height, width) if orientation >= 5 else (width, height), faint)
+    return Photo(pixels, (height, width) if turn in EXCHANGED else (width, height), faint)
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -137,15 +126,6 @@ def _has_more_scans(data: bytes, limit: int) -> bool:
             scans += kind == _SCAN
             place += int.from_bytes(data[place : place + 2])
     return scans > limit
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation 1 to 8; 1 if the EXIF data cannot be read, as viewers assume."""
-    try:
-        value = image.getexif().get(_EXIF_ORIENTATION)
-    except (SyntaxError, ValueError, struct.error):
-        return 1
-    return value if value in _UPRIGHT else 1
 
 
 def _continuous(image: Image.Image) -> Image.Image:

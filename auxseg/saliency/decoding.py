@@ -11,8 +11,8 @@ from auxseg.data.arrays import Bytes
 from auxseg.data.photos import open_image
 from auxseg.data.pixels import resize_grey
 from auxseg.data.shapes import same_shape
+from auxseg.data.turning import EXCHANGED, UPRIGHT, orientation, turned
 from auxseg.saliency.remarks import FAINT, Traits, bright_border
-from auxseg.saliency.turning import EXCHANGED, UPRIGHT, orientation, turned
 
 
 class ShapeError(ValueError):

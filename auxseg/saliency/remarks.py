@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from auxseg.data.arrays import Bytes
-from auxseg.saliency.turning import UPRIGHT
+from auxseg.data.turning import UPRIGHT
 
 SALIENT = 128  # of 255; from here on, a pixel is trained as salient
 FLAT = 15  # grey levels; a map of a smaller range shows nothing

@@ -20,9 +20,17 @@ def orientation(image: Image.Image) -> int:
 
 
 def turned(values: Bytes, orientation: int) -> Bytes:
-    """Turn a map (h, w) upright that lies as a photograph of an EXIF ``orientation`` is stored."""
+    """Turn pixels upright.
+
+    Args:
+        values: (h, w) or (h, w, C), as a photograph of the EXIF orientation is stored.
+        orientation: 1 to 8.
+
+    Returns:
+        A view of them: (h, w, …), or (w, h, …) if sides are exchanged.
+    """
     if orientation in EXCHANGED:
-        values = values.T
+        values = values.swapaxes(0, 1)
     down = -1 if orientation in (3, 4, 7, 8) else 1
     right = -1 if orientation in (2, 3, 6, 7) else 1
     return values[::down, ::right]
