@@ -42,9 +42,15 @@ def confusion_matrix(truth: Labels, prediction: Labels, classes: int) -> Counts:
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}")
-    # Both labels of a pixel form one 16-bit number: a single pass counts and checks them all.
+    # Both labels of a pixel form one 16-bit number. Label maps have long runs of equal ones, which
+    # are counted at once.
     pairs = _as_bytes("truth", truth).astype(np.uint16) << 8 | _as_bytes("prediction", prediction)
-    table = np.bincount(pairs.ravel(), minlength=2**16).reshape(256, 256)
+    pairs = pairs.ravel()
+    is_last = np.ones(pairs.size, np.bool_)
+    np.not_equal(pairs[1:], pairs[:-1], out=is_last[:-1])
+    last = np.flatnonzero(is_last)
+    lengths = np.diff(last, prepend=-1)
+    table = np.bincount(pairs[last], lengths, minlength=2**16).reshape(256, 256)
     known = [*range(classes), IGNORE]
     counts = table[known][:, known]
     if counts.sum() < truth.size:
