@@ -3,7 +3,8 @@
 The network is a wait of some milliseconds for each photograph, which lets other threads work. All
 else is real: photographs of 500 by 375 pixels are read and decoded, maps as large as those of
 twenty classes are encoded and kept in a scratch folder. On a GPU, in addition, photographs travel
-there, and starting the operations of the network takes the time of one thread. Prints a table.
+there, and starting the operations of the network takes the time of one thread. Prints a table, and
+what each step beside the network takes if nothing runs beside it.
 """
 
 import hashlib

@@ -56,7 +56,7 @@ def cluster(workers: int) -> Iterator[Any]:
             runtime_env={"py_modules": [str(Path(auxseg.__file__).parent)], "env_vars": variables},
         )
     except (ConnectionError, ray.exceptions.AuthenticationError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise ValueError(
             f"RAY_ADDRESS = {address!r}: {reason}: either no Ray listens there, or it asks for a "
             "token, and RAY_AUTH_MODE=token or the right token is missing (docs/cluster.md)"
