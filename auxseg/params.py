@@ -222,10 +222,12 @@ class PseudoLabelParams(Section):
     """Fusion of CAM and saliency into labels: a value above its threshold means object.
 
     Where the two disagree, ``published`` leaves the pixel open. With ``complete``, saliency decides
-    what is background, and no class may vanish from an image that shows it.
+    what is background, and no class may vanish from an image that shows it. With ``joint``, from
+    round 1 on, the network's segmentation has a say, too, and saliency does not decide about a
+    class that it does not see beside the main object.
     """
 
-    rule: Literal["published", "complete"]
+    rule: Literal["published", "complete", "joint"]
     cam_threshold: Fraction
     saliency_threshold: Fraction
 

@@ -1,4 +1,4 @@
-"""Fusion of CAM and saliency into pseudo labels: as published, or so that little stays open."""
+"""Fusion of the cues into pseudo labels: as published, or so that little stays open."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from auxseg.data.palette import IGNORE
 from auxseg.data.presence import absent
 
 EPSILON = 1e-5  # as for the CAMs of round 0
+CORE = 0.5  # a cue above it is sure of its class
+SEEN = 0.2  # of a core must be salient, or saliency says nothing about its class
 
 
 def fuse(
@@ -73,7 +75,7 @@ def complete(
     Returns:
         (H, W) uint8, as of ``fuse``.
     """
-    again: Floats = cam / (cam.max((1, 2), keepdims=True) + EPSILON)
+    again = _scaled(cam)
     labels = fuse(again, classes, updated, cam_threshold, saliency_threshold)
     if updated is not None:
         labels[updated <= saliency_threshold] = 0
@@ -83,3 +85,61 @@ def complete(
             source = fuse(again, classes, saliency, cam_threshold, saliency_threshold)
             labels = np.where(np.isin(source, lost), source, labels)
     return labels
+
+
+def joint(
+    cam: Floats,
+    segmentation: Floats,
+    classes: Sequence[int],
+    updated: npt.NDArray[np.floating] | None,
+    imported: npt.NDArray[np.floating] | None,
+    cam_threshold: float,
+    saliency_threshold: float,
+) -> Bytes:
+    """Label as ``complete`` does, but by CAM and segmentation, and beside the main object by them.
+
+    A CAM is strong at the parts that tell a class from others, and its affinity leaks to what
+    stands beside. A segmentation is of whole objects, but has learned little of rare classes. Each
+    map is divided by its maximum, so that it says where a class is, not whether: that is known. The
+    cue of the class is their geometric mean, so both must see it.
+
+    Saliency is of the main object. Where an image shows several classes and hardly anything of a
+    class's core is salient, saliency says nothing about the class: of what would be background it
+    gets the pixels where its cue agrees with the imported saliency, or its core, if hardly anything
+    of that is salient there either.
+
+    Args:
+        cam: As of ``complete``.
+        segmentation: (P, H, W), at least 0: probabilities of the P classes.
+        classes: As of ``complete``, like all below.
+        updated: Saliency after the round.
+        imported: Saliency before any update.
+        cam_threshold: For the cue.
+        saliency_threshold: For saliency.
+
+    Returns:
+        (H, W) uint8, as of ``fuse``.
+    """
+    thresholds = cam_threshold, saliency_threshold
+    cue = _scaled(np.sqrt(_scaled(cam) * _scaled(segmentation)))
+    labels = complete(cue, classes, updated, imported, *thresholds)
+    if updated is None or imported is None or len(classes) < 2:
+        return labels
+    strongest = cue.argmax(0)
+    for number, k in enumerate(classes):
+        own = np.where(strongest == number, cue[number], 0)
+        core = own > CORE
+        now, before = (
+            (saliency[core] > saliency_threshold).sum() >= SEEN * core.sum()
+            for saliency in (updated, imported)
+        )
+        if not now:
+            found = (own > cam_threshold) & (imported > saliency_threshold) if before else core
+            labels[found & (labels == 0)] = k + 1
+    return labels
+
+
+def _scaled(maps: Floats) -> Floats:
+    """Divide each map by its maximum."""
+    scaled: Floats = maps / (maps.max((1, 2), keepdims=True) + EPSILON)
+    return scaled

@@ -123,8 +123,9 @@ def updated(params: Params, photo: Photograph, refined: Arrays) -> Bytes:
     correction = read_correction(CORRECTIONS, id_)
     inputs = photo, refined, imported, correction
     saliency = decoded(update_saliency.updated(True, params.saliency_crf, inputs))
-    first = imported if rule == "complete" else None
-    cues = pseudo_labels.Cues(photo.entry, refined["cam"], saliency, first, correction)
+    first = imported if rule != "published" else None
+    maps = refined["cam"], refined["segmentation"]
+    cues = pseudo_labels.Cues(photo.entry, *maps, saliency, first, correction)
     return decoded(pseudo_labels.fused(params.pseudo_labels, cues))
 
 

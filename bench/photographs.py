@@ -76,6 +76,7 @@ CHOICES = {
     "affinity pairwise": Choice({"train.affinity": "pairwise"}),
     "affinity none": Choice({"train.affinity": "none"}),
     "labels as published": Choice(PUBLISHED_LABELS),
+    "complete labels": Choice({"pseudo_labels.rule": "complete"}),
     "no saliency update": Choice({"train.update_saliency": False}),
     "every round from ImageNet": Choice(edits=SCRATCH),
     "padding is background": Choice(edits=(PADDING,)),

@@ -1,4 +1,4 @@
-"""Fuse CAM and saliency into pseudo labels."""
+"""Fuse CAM, saliency and segmentation into pseudo labels."""
 
 from auxseg.system.stage import run
 
@@ -18,7 +18,7 @@ from auxseg.data.maps import encode_labels, read_saliency, write_files
 from auxseg.data.pixels import to_pixels
 from auxseg.data.shards import Shards
 from auxseg.params import PseudoLabelParams, load_params
-from auxseg.pseudo_labels import complete, fuse
+from auxseg.pseudo_labels import complete, fuse, joint
 from auxseg.work.images import each
 from auxseg.work.job import Job
 from auxseg.work.making import making
@@ -37,7 +37,7 @@ def main(
     CORRECTIONS replace what the pipeline finds.
     """
     params = load_params().pseudo_labels
-    first = imported if params.rule == "complete" else None
+    first = imported if params.rule != "published" else None
     entries = read_index(dataset).entries
     job = Job(partial(read, Shards(cam), saliency, first, corrections), partial(fused, params))
     with making(out, params=params) as (folder, scratch):
@@ -50,6 +50,7 @@ class Cues:
 
     entry: Entry
     cam: npt.NDArray[np.floating]  # (P, h, w)
+    segmentation: npt.NDArray[np.floating] | None  # (P, h, w); None in round 0
     saliency: Bytes | None
     imported: Bytes | None
     correction: Bytes | None
@@ -62,19 +63,24 @@ def read(
     now = read_saliency(saliency, entry.id)
     before = None if imported is None else read_saliency(imported, entry.id)
     correction = read_correction(corrections, entry.id)
-    return Cues(entry, cams[entry.id]["cam"], now, before, correction)
+    maps = cams[entry.id]
+    return Cues(entry, maps["cam"], maps.get("segmentation"), now, before, correction)
 
 
 def fused(params: PseudoLabelParams, cues: Cues) -> bytes:
     """Return the pseudo labels of one image, encoded."""
     entry = cues.entry
-    cam = to_pixels(cues.cam, (entry.height, entry.width))
+    size = entry.height, entry.width
+    cam = to_pixels(cues.cam, size)
     now, before = (None if m is None else m / 255 for m in (cues.saliency, cues.imported))
     thresholds = params.cam_threshold, params.saliency_threshold
-    if params.rule == "complete":
+    if params.rule == "published":
+        labels = fuse(cam, entry.labels, now, *thresholds)
+    elif params.rule == "complete" or cues.segmentation is None:
         labels = complete(cam, entry.labels, now, before, *thresholds)
     else:
-        labels = fuse(cam, entry.labels, now, *thresholds)
+        segmentation = to_pixels(cues.segmentation, size)
+        labels = joint(cam, segmentation, entry.labels, now, before, *thresholds)
     return encode_labels(correct_labels(labels, cues.correction))
 
 

@@ -1,4 +1,4 @@
-"""Refined CAMs and saliency maps of the training images, by the network of a round."""
+"""Refined CAMs, segmentation and saliency of the training images, by the network of a round."""
 
 from auxseg.system.stage import run
 
@@ -14,14 +14,14 @@ from auxseg.data.index import Photograph, read_index
 from auxseg.data.shards import write_shards
 from auxseg.networks.stored import StoredNetwork, stored_network
 from auxseg.params import CamParams, load_params
-from auxseg.refine import refine
+from auxseg.refine import among, refine
 from auxseg.work.images import each
 from auxseg.work.making import making
 from auxseg.work.network_job import NetworkJob, Tensors
 
 
 def main(dataset: Path, model: Path, out: Path) -> None:
-    """Write refined CAMs and saliency of the training images of DATASET to OUT."""
+    """Write refined CAMs, segmentation and saliency of the training images of DATASET to OUT."""
     params = load_params().cam
     index = read_index(dataset)
     work = NetworkJob(index.photograph, partial(maps, stored_network(model, AuxSegNet), params))
@@ -32,12 +32,15 @@ def main(dataset: Path, model: Path, out: Path) -> None:
 def maps(
     model: StoredNetwork[AuxSegNet], params: CamParams, photos: Tensor, read: Sequence[Photograph]
 ) -> list[Tensors]:
-    """Return the refined CAMs and the saliency of photographs."""
-    refined = zip(*refine(model.network, photos, params), read, strict=True)
-    return [
-        class_maps(cam, photo.entry.labels) | {"saliency": saliency.half()}
-        for cam, saliency, photo in refined
-    ]
+    """Return the refined CAMs, the segmentation and the saliency of photographs."""
+    refined, found = refine(model.network, photos, params), list[Tensors]()
+    for number, photo in enumerate(read):
+        classes = photo.entry.labels
+        segmentation = among(refined.segmentation[number], classes).half()
+        saliency = refined.saliency[number].half()
+        maps = class_maps(refined.cam[number], classes)
+        found.append(maps | {"segmentation": segmentation, "saliency": saliency})
+    return found
 
 
 if __name__ == "__main__":

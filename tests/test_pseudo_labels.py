@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from auxseg.data.presence import absent
-from auxseg.pseudo_labels import complete, fuse
+from auxseg.pseudo_labels import complete, fuse, joint
 
 CAM, SALIENCY = 0.2, 0.06
 
@@ -153,3 +153,69 @@ def test_completed_labels_are_open_only_where_something_salient_has_no_class(
     again = cam / (cam.max((1, 2), keepdims=True) + 1e-5)
     nameless = (saliency > SALIENCY) & ~(again > CAM).any(0)
     np.testing.assert_array_equal(labels == 255, nameless)
+
+
+def joined(
+    cam: list[list[float]],
+    segmentation: list[list[float]],
+    updated: list[float] | None,
+    imported: list[float] | None,
+) -> list[int]:
+    """A row of pixels, and the classes 0, 1, …."""
+    cues = [np.array(maps, np.float32)[:, None] for maps in (cam, segmentation)]
+    saliency = [None if s is None else np.array([s], np.float32) for s in (updated, imported)]
+    labels = joint(cues[0], cues[1], range(len(cam)), *saliency, CAM, SALIENCY)
+    assert labels.dtype == np.uint8
+    return labels[0].tolist()
+
+
+def test_cam_and_segmentation_have_an_equal_say_however_weak_they_are() -> None:
+    cam = [[0.4, 0.1, 0.2, 0], [0.1, 0.4, 0.1, 0.4]]
+    segmentation = [[0.01, 0.03, 0.03, 0.03], [0.9, 0.9, 0.1, 0.9]]
+    assert joined(cam, segmentation, [1] * 4, [1] * 4) == [1, 2, 1, 2]
+    assert joined(cam, [[1] * 4] * 2, [1] * 4, [1] * 4) == [1, 2, 1, 2]
+    assert joined([[1] * 4] * 2, segmentation, [1] * 4, [1] * 4)[1:] == [1, 1, 1]
+
+
+# The core of class 1 is six pixels; a sixth of it is too little for saliency to know of it.
+BESIDE = [[1, 1, 0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0.3, 1, 1, 1, 1, 1, 1]]
+A_SIXTH = [1.0, 1, 0, 0, 1, 0, 0, 0, 0, 0]
+A_THIRD = [1.0, 1, 0, 1, 1, 1, 0, 0, 0, 0]
+
+
+def test_a_class_beside_the_main_object_is_labelled_where_the_imported_saliency_has_it() -> None:
+    assert joined(BESIDE, BESIDE, A_SIXTH, A_THIRD) == [1, 1, 0, 2, 2, 2, 0, 0, 0, 0]
+
+
+def test_a_class_that_neither_saliency_knows_gets_its_core() -> None:
+    assert joined(BESIDE, BESIDE, A_SIXTH, A_SIXTH) == [1, 1, 0, 0, 2, 2, 2, 2, 2, 2]
+
+
+def test_where_saliency_knows_a_class_it_decides_what_is_background() -> None:
+    assert joined(BESIDE, BESIDE, A_THIRD, [1] * 10) == [1, 1, 0, 2, 2, 2, 0, 0, 0, 0]
+
+
+def test_of_a_single_class_saliency_decides_what_is_background() -> None:
+    assert joined(BESIDE[1:], BESIDE[1:], A_SIXTH, A_SIXTH) == [255, 255, 0, 0, 1, 0, 0, 0, 0, 0]
+
+
+@given(
+    cues=arrays(np.float32, (2, 3, 40, 5), elements=fractions),
+    saliency=arrays(np.float32, (2, 40, 5), elements=fractions),
+    shown=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_what_is_not_background_is_labelled_as_by_the_joint_cue(
+    cues: np.ndarray, saliency: np.ndarray, shown: int
+) -> None:
+    cam, segmentation = cues[:, :shown]
+    classes = list(range(shown))
+    labels = joint(cam, segmentation, classes, *saliency, CAM, SALIENCY)
+    scaled = [m / (m.max((1, 2), keepdims=True) + 1e-5) for m in (cam, segmentation)]
+    cue = np.sqrt(scaled[0] * scaled[1]).astype(np.float32)
+    completed = complete(cue, classes, *saliency, CAM, SALIENCY)
+    changed = labels != completed
+    assert (completed[changed] == 0).all()
+    assert shown > 1 or not changed.any()
+    alone = joint(cam, segmentation, classes, None, None, CAM, SALIENCY)
+    np.testing.assert_array_equal(alone, complete(cue, classes, None, None, CAM, SALIENCY))

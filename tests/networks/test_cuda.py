@@ -156,7 +156,8 @@ def test_cam_and_refinement_stay_on_their_device() -> None:
     with CUDA:
         network = new_auxsegnet("tiny", 3, True, "dual", True).eval()
     photos = torch.ones(2, 3, 40, 50, dtype=torch.uint8, device=CUDA)
-    for maps in (multi_scale.cam(network, photos, CAM), *refine(network, photos, CAM)):
+    refined = vars(refine(network, photos, CAM))
+    for maps in (multi_scale.cam(network, photos, CAM), *refined.values()):
         assert (maps.device.type, maps.dtype) == ("cuda", torch.float32)
 
 
