@@ -11,7 +11,7 @@ from auxseg.data.presence import absent
 
 EPSILON = 1e-5  # as for the CAMs of round 0
 CORE = 0.5  # a cue above it is sure of its class
-SEEN = 0.2  # of a core must be salient, or saliency says nothing about its class
+SEEN = 0.3  # of a core must be salient, or saliency says nothing about its class
 
 
 def fuse(
