@@ -211,8 +211,13 @@ def test_what_is_not_background_is_labelled_as_by_the_joint_cue(
     cam, segmentation = cues[:, :shown]
     classes = list(range(shown))
     labels = joint(cam, segmentation, classes, *saliency, CAM, SALIENCY)
-    scaled = [m / (m.max((1, 2), keepdims=True) + 1e-5) for m in (cam, segmentation)]
-    cue = np.sqrt(scaled[0] * scaled[1]).astype(np.float32)
+
+    def scaled(maps: np.ndarray) -> np.ndarray:
+        return maps / (maps.max((1, 2), keepdims=True) + 1e-5)
+
+    # Rounded as there: of nearly equal maps the other might win.
+    cue = scaled(np.sqrt(scaled(cam) * scaled(segmentation)))
+    assert cue.dtype == np.float32
     completed = complete(cue, classes, *saliency, CAM, SALIENCY)
     changed = labels != completed
     assert (completed[changed] == 0).all()
