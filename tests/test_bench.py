@@ -157,6 +157,25 @@ def test_every_step_ends_with_what_its_plain_version_ends_with(
     assert counts == "equal counts"
 
 
+def test_every_rule_is_scored_and_that_of_the_run_as_in_the_run(
+    finished: tuple[Project, str],
+) -> None:
+    project, _ = finished
+    output = project.run(sys.executable, "-c", "from bench.rules import main; main()")
+    found = {
+        tuple(row[:2]): row[2:]
+        for row in re.findall(r"│ (\d) +│ (\w+) +│ ([0-9.]+) +│ ([0-9.]+) +│ ([0-9.]+)", output)
+    }
+    params = YAML(typ="safe").load(project.folder / "params.yaml")
+    rounds = pd.read_csv(project.folder / "metrics" / "rounds.csv", index_col="round")
+    assert {n for n, _ in found} == {str(n) for n in rounds.index}
+    assert {rule for _, rule in found} == {"published", "complete", "joint"}
+    for n, scored in rounds.iterrows():
+        scores = scored[[f"pseudo_labels.{s}" for s in ("miou", "labelled_miou", "classes_gone")]]
+        mine = found[str(n), params["pseudo_labels"]["rule"]]
+        assert [float(value) for value in mine] == pytest.approx(scores.tolist(), abs=6e-5)
+
+
 def number(text: str) -> float:
     """The first one in a text."""
     found = re.search(r"[0-9.]+(e-?[0-9]+)?", text)
