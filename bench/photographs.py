@@ -59,6 +59,11 @@ SCRATCH = (
         "from auxseg.weights.pretrained import load_pretrained\n",
     ),
 )
+FIRST_LABELS = Edit(
+    TRAIN,
+    "Labels(pseudo_labels, saliency)",
+    'Labels(Path("data/rounds/0/pseudo_labels"), Path("data/rounds/0/saliency"))',
+)
 NO_MOMENTUM: Changes = {
     f"{training}.schedule.{key}": value
     for training in ("classifier", "train")
@@ -85,6 +90,7 @@ CHOICES = {
     "the published loop": Choice(
         PUBLISHED_LABELS | NO_MOMENTUM | PUBLISHED_RATE, (PADDING, *ONE_SCALE)
     ),
+    "labels of round 0 in every round": Choice(edits=(FIRST_LABELS,)),
 }
 SCORES = {
     "Pseudo-label mIoU": "pseudo_labels.miou",

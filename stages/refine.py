@@ -38,8 +38,8 @@ def maps(
         classes = photo.entry.labels
         segmentation = among(refined.segmentation[number], classes).half()
         saliency = refined.saliency[number].half()
-        maps = class_maps(refined.cam[number], classes)
-        found.append(maps | {"segmentation": segmentation, "saliency": saliency})
+        cams = class_maps(refined.cam[number], classes)
+        found.append(cams | {"segmentation": segmentation, "saliency": saliency})
     return found
 
 
