@@ -50,7 +50,9 @@ clean: ## remove the environment and caches, but no results
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements.lock
+	@# By all cores, where pip would use one; it fails for files of another version of Python.
+	@$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@# The command `auxseg`; an editable install of this folder needs setuptools, no network.
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
