@@ -163,7 +163,7 @@ def test_experiments_side_by_side_give_what_they_give_one_after_the_other(
     for name, changes in EXPERIMENTS.items():
         options = [f"--set-param={key}={value}" for key, value in changes.items()]
         queue.run("dvc", "exp", "run", "--queue", "--name", name, *options)
-    queue.run("dvc", "queue", "start", "--jobs", str(len(EXPERIMENTS)))
+    start_workers(queue, len(EXPERIMENTS), tmp_path / "started")
     end = time.monotonic() + WAIT
     while re.search(r"Queued|Running", status := queue.run("dvc", "queue", "status")):
         assert time.monotonic() < end, status
@@ -182,6 +182,24 @@ def test_experiments_side_by_side_give_what_they_give_one_after_the_other(
             path: queue.run("git", "show", f"{found.strip()}:{path}").encode() for path in RESULTS
         }
         assert shown == alone.files(*RESULTS)
+
+
+def start_workers(queue: Project, number: int, log: Path) -> None:
+    """Start those of DVC's queue.
+
+    They keep the output of ``dvc queue start`` open, and sometimes one does not end with the queue,
+    since another one's end deletes the message that tells it to. So nothing may wait for a pipe.
+    """
+    command = ["dvc", "queue", "start", "--jobs", str(number)]
+    with log.open("w") as output:
+        subprocess.run(
+            command,
+            cwd=queue.folder,
+            env=queue.environment,
+            check=True,
+            stdout=output,
+            stderr=output,
+        )
 
 
 def test_finished_work_is_kept_for_its_workspace_as_long_as_there_is_one(
