@@ -25,8 +25,8 @@ PANELS = {
 def main(out: Annotated[Path, typer.Argument(help="The picture.")]) -> None:
     """Draw a panel for the pseudo labels, and one for the network."""
     table = pd.read_csv(TABLE).query("train == 'train'")
-    mpl.rcParams |= {"svg.hashsalt": "auxseg", "font.size": 9, "axes.spines.top": False}
-    mpl.rcParams["axes.spines.right"] = False
+    mpl.rcParams |= {"svg.hashsalt": "auxseg", "font.size": 9}
+    mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False}
     figure, panels = plt.subplots(1, len(PANELS), figsize=(7, 2.6), layout="constrained")
     for axes, (title, columns) in zip(panels, PANELS.items(), strict=True):
         for choice, colour in COLOURS.items():

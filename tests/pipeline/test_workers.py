@@ -187,8 +187,8 @@ def test_experiments_side_by_side_give_what_they_give_one_after_the_other(
 def start_workers(queue: Project, number: int, log: Path) -> None:
     """Start those of DVC's queue.
 
-    They keep the output of ``dvc queue start`` open, and sometimes one does not end with the queue,
-    since another one's end deletes the message that tells it to. So nothing may wait for a pipe.
+    They keep the output of ``dvc queue start`` open, and one was seen that did not end with the
+    queue. So nothing may wait for the end of a pipe.
     """
     command = ["dvc", "queue", "start", "--jobs", str(number)]
     with log.open("w") as output:
