@@ -223,8 +223,8 @@ class PseudoLabelParams(Section):
 
     Where the two disagree, ``published`` leaves the pixel open. With ``complete``, saliency decides
     what is background, and no class may vanish from an image that shows it. With ``joint``, from
-    round 1 on, the network's segmentation has a say, too, and saliency does not decide about a
-    class that it does not see beside the main object.
+    round 1 on, the network's segmentation has a say, too, and what is sure by it and by the CAM
+    stays an object, even if the updated saliency drops it.
     """
 
     rule: Literal["published", "complete", "joint"]

@@ -10,8 +10,8 @@ from auxseg.data.palette import IGNORE
 from auxseg.data.presence import absent
 
 EPSILON = 1e-5  # as for the CAMs of round 0
-CORE = 0.5  # a cue above it is sure of its class
-SEEN = 0.3  # of a core must be salient, or saliency says nothing about its class
+CORE = 0.6  # a cue above it is sure of its class
+SEEN = 0.5  # of a core must be salient, or saliency says nothing about its class
 
 
 def fuse(
@@ -96,17 +96,17 @@ def joint(
     cam_threshold: float,
     saliency_threshold: float,
 ) -> Bytes:
-    """Label as ``complete`` does, but by CAM and segmentation, and beside the main object by them.
+    """Label as ``complete`` does, but by CAM and segmentation, and keep what they are sure of.
 
     A CAM is strong at the parts that tell a class from others, and its affinity leaks to what
     stands beside. A segmentation is of whole objects, but has learned little of rare classes. Each
     map is divided by its maximum, so that it says where a class is, not whether: that is known. The
     cue of the class is their geometric mean, so both must see it.
 
-    Saliency is of the main object. Where an image shows several classes and hardly anything of a
-    class's core is salient, saliency says nothing about the class: of what would be background it
-    gets the pixels where its cue agrees with the imported saliency, or its core, if hardly anything
-    of that is salient there either.
+    The updated saliency is of the main object, and of what the network has learned to see. So it is
+    not enough to make background of a class's core, where the cue is sure: what the imported
+    saliency shows of the core stays. Where an image has several classes and less than half of a
+    core is salient, saliency says nothing about the class, and all of its core stays.
 
     Args:
         cam: As of ``complete``.
@@ -120,22 +120,16 @@ def joint(
     Returns:
         (H, W) uint8, as of ``fuse``.
     """
-    thresholds = cam_threshold, saliency_threshold
     cue = _scaled(np.sqrt(_scaled(cam) * _scaled(segmentation)))
-    labels = complete(cue, classes, updated, imported, *thresholds)
-    if updated is None or imported is None or len(classes) < 2:
+    labels = complete(cue, classes, updated, imported, cam_threshold, saliency_threshold)
+    if updated is None or imported is None or not classes:
         return labels
     strongest = cue.argmax(0)
     for number, k in enumerate(classes):
-        own = np.where(strongest == number, cue[number], 0)
-        core = own > CORE
-        now, before = (
-            (saliency[core] > saliency_threshold).sum() >= SEEN * core.sum()
-            for saliency in (updated, imported)
-        )
-        if not now:
-            found = (own > cam_threshold) & (imported > saliency_threshold) if before else core
-            labels[found & (labels == 0)] = k + 1
+        core = (strongest == number) & (cue[number] > CORE)
+        known = (updated[core] > saliency_threshold).sum() >= SEEN * core.sum()
+        stays = core & (imported > saliency_threshold) if known or len(classes) == 1 else core
+        labels[stays & (labels == 0)] = k + 1
     return labels
 
 
