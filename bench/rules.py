@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 from unittest.mock import patch
 
 import numpy as np
@@ -22,7 +22,6 @@ from auxseg.data.arrays import Floats
 from auxseg.data.index import read_index
 from auxseg.data.shards import Shards
 from auxseg.params import PseudoLabelParams, load_params
-from auxseg.pseudo_labels import EPSILON
 from auxseg.scoring.rounds import score_pseudo_labels
 from stages.pseudo_labels import Cues, fused, read
 
@@ -43,8 +42,9 @@ def mean_saliency(cues: Cues, _: Floats) -> Cues:
 
 def third_cue(cues: Cues, first: Floats) -> Cues:
     """Take the geometric mean of the first CAM, CAM and segmentation for both cues."""
-    maps = [np.asarray(m, np.float32) for m in (first, cues.cam, cues.segmentation)]
-    mean = np.cbrt(np.prod([m / (m.max((1, 2), keepdims=True) + EPSILON) for m in maps], 0))
+    assert cues.segmentation is not None
+    product = np.prod([np.asarray(m, float) for m in (first, cues.cam, cues.segmentation)], 0)
+    mean = np.cbrt(product).astype(np.float32)  # `joint` divides it by its maximum
     return replace(cues, cam=mean, segmentation=mean)
 
 
@@ -58,7 +58,7 @@ def segmentation_alone(cues: Cues, _: Floats) -> Cues:
 class Way:
     """A rule, other values for its constants, and what becomes of the cues."""
 
-    rule: Any
+    rule: str
     constants: Mapping[str, float] = field(default_factory=dict)
     change: Change = lambda cues, _: cues
 

@@ -5,22 +5,28 @@ import re
 import shutil
 import sys
 from importlib import import_module
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from ruamel.yaml import YAML
 
+from auxseg.data.index import Entry
+from auxseg.params import PseudoLabelParams
 from bench.experiments import edited, unpack
 from bench.gpu import measured, works
 from bench.memory import peak
 from bench.photographs import CHOICES
-from bench.rules import WAYS
+from bench.rules import WAYS, labelled
 from bench.safety import POINTS, Stopwatch, commands, points, row, run
 from project import ROOT, Project
+from stages.pseudo_labels import Cues
 
 EDITED = [name for name, choice in CHOICES.items() if choice.edits]
 
@@ -176,6 +182,25 @@ def test_every_rule_is_scored_and_that_of_the_run_as_in_the_run(
         scores = scored[[f"pseudo_labels.{s}" for s in ("miou", "labelled_miou", "classes_gone")]]
         mine = found[str(n), params["pseudo_labels"]["rule"]]
         assert [float(value) for value in mine] == pytest.approx(scores.tolist(), abs=6e-5)
+
+
+def test_ways_to_label_change_constants_and_cues_for_one_image_only() -> None:
+    # A row of pixels: of the second class, the updated saliency sees the weakest one only.
+    cam = np.array([[1, 1, 0, 0, 0], [0, 0, 0.65, 1, 0.5]], np.float32)[:, None]
+    updated, imported = (np.array([s], np.uint8) for s in ([255, 255, 0, 0, 255], [255] * 5))
+    entry = Entry("a", "train", "a.jpg", "", 5, 1, (0, 1))
+    cues = Cues(entry, cam, cam, updated, imported, None)
+    params = PseudoLabelParams(rule="joint", cam_threshold=0.2, saliency_threshold=0.06)
+
+    def row(name: str) -> list[int]:
+        data = labelled(params, WAYS[name], cues, cam)
+        return np.asarray(Image.open(BytesIO(data)))[0].tolist()
+
+    assert row("joint") == [1, 1, 2, 2, 2]
+    assert row("CORE 0.7") == [1, 1, 0, 2, 2]
+    assert row("CORE 1") == [1, 1, 0, 0, 2]
+    assert row("published") == [1, 1, 255, 255, 2]
+    assert row("imported saliency") == row("joint") == [1, 1, 2, 2, 2]
 
 
 def number(text: str) -> float:
