@@ -19,6 +19,7 @@ from auxseg.networks.network import Network
 from auxseg.params import Schedule
 from auxseg.system.interrupt import follow_parent
 from auxseg.system.runtime import compiled, device, loader_workers
+from auxseg.training.merging import merge_frozen_norms
 from auxseg.training.samples import Batch, EpochBatches, TrainingSet
 from auxseg.training.sharing import Share, mean_over_workers
 
@@ -37,6 +38,7 @@ class Training(Generic[Out]):
         # Channels last makes convolutions a tenth faster on the CPU.
         network.to(device()).to(memory_format=torch.channels_last)
         network.train()
+        merge_frozen_norms(network.backbone.body)
         if compiled():
             network.backbone.compile()
         self.network = network
