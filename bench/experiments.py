@@ -8,7 +8,7 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,11 @@ def run(
     Returns:
         A row for each experiment and round: ``experiment``, the columns of ``metrics/rounds.csv``,
         and ``val.crf.miou``, which only the last round has.
+
+    Raises:
+        SystemExit: If an experiment has failed; what DVC printed says why.
     """
-    done = _output("dvc", "exp", "list", "--name-only").split()
-    missing = [name for name in experiments if name not in done]
+    missing = _missing(experiments)
     for name in missing:
         changes = [part for item in experiments[name].items() for part in ("-S", _setting(*item))]
         with edited((edits or {}).get(name, ())):  # DVC keeps a copy of the code in its queue
@@ -74,6 +76,8 @@ def run(
         # Two processes of one thread each get more done than one of two threads.
         one_thread = os.environ | {"OMP_NUM_THREADS": "1", "AUXSEG_PROCESSES": "1"}
         subprocess.run(["dvc", "exp", "run", "--run-all", "-j", "2"], check=True, env=one_thread)
+        if failed := _missing(experiments):
+            raise SystemExit(f"failed: {', '.join(failed)}; the output above says why")
     return pd.concat([_rounds(name) for name in experiments], ignore_index=True)
 
 
@@ -107,6 +111,11 @@ def print_means(table: pd.DataFrame, column: str, by: str, title: str) -> None:
         ]
         out.add_row(str(value), *cells)
     Console(width=80).print(out)
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    done = _output("dvc", "exp", "list", "--name-only").split()
+    return [name for name in names if name not in done]
 
 
 def _rounds(name: str) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from auxseg.data.index import Entry
+from auxseg.networks.stored import FILE
 from auxseg.params import PseudoLabelParams
 from bench.experiments import edited, unpack
 from bench.gpu import measured, works
@@ -182,6 +183,25 @@ def test_every_rule_is_scored_and_that_of_the_run_as_in_the_run(
         scores = scored[[f"pseudo_labels.{s}" for s in ("miou", "labelled_miou", "classes_gone")]]
         mine = found[str(n), params["pseudo_labels"]["rule"]]
         assert [float(value) for value in mine] == pytest.approx(scores.tolist(), abs=6e-5)
+
+
+def test_a_round_trained_on_true_masks_is_scored_beside_that_of_the_run(
+    finished: tuple[Project, str], tmp_path: Path
+) -> None:
+    project, _ = finished
+    output = project.run(sys.executable, "-m", "bench.supervised", str(tmp_path))
+    (means,) = re.findall(r"│ mean +│ ([0-9.]+) +│ ([0-9.]+) +│ ([0-9.]+) +│ ([0-9.]+)", output)
+    rounds = pd.read_csv(project.folder / "metrics" / "rounds.csv")
+    values = json.loads((project.folder / "metrics" / "evaluation.json").read_text("utf-8"))
+    of_the_run = [rounds["val.miou"].iloc[-1], values["val"]["crf"]["miou"]]
+    assert [float(mean) for mean in means[:2]] == pytest.approx(of_the_run, abs=6e-4)
+    network = project.folder / f"data/rounds/{len(rounds) - 1}/model/{FILE}"
+    assert (tmp_path / "model" / FILE).read_bytes() != network.read_bytes()
+    given = list((tmp_path / "masks").iterdir())
+    assert len(given) == rounds["pseudo_labels.images"].iloc[-1]
+    for path in given:
+        mask = project.folder / "data/sources/demo/SegmentationClass" / path.name
+        assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(mask)))
 
 
 def test_ways_to_label_change_constants_and_cues_for_one_image_only() -> None:

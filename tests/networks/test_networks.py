@@ -14,6 +14,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.fx import symbolic_trace
 
 from auxseg.auxsegnet.affinity import Affinity, CrossTaskAffinity, PairwiseMap, TaskAffinity
 from auxseg.auxsegnet.network import AuxSegNet, Outputs
@@ -165,6 +166,17 @@ def test_a_batchnorm_that_is_not_frozen_counts_and_learns() -> None:
     network(torch.randn(2, 3, 33, 33)).logits.sum().backward()
     assert not any(map(torch.equal, before, norm_statistics(network.backbone)))
     assert all(p.grad is not None for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_no_layer_that_is_merged_is_called_twice(name: str) -> None:
+    """Its other call would be normalised as well, or not be normalised any more."""
+    with torch.device("meta"):
+        body = build_backbone(name, freeze_batchnorm=False).body
+    calls = [n.target for n in symbolic_trace(body).graph.nodes if n.op == "call_module"]
+    layers = [body.get_submodule(str(target)) for target in calls]
+    merged = [layer for layer in layers if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
+    assert len(merged) == len(set(merged)) > 0
 
 
 def test_resnet38d_freezes_its_first_convolution_and_nothing_else() -> None:

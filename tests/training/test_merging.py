@@ -1,13 +1,19 @@
 """A frozen BatchNorm becomes a part of the convolution before it, and nothing else changes."""
 
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from auxseg.networks.backbone import Backbone, build_backbone
+from auxseg.training.classification import classifier_losses
 from auxseg.training.merging import merge_frozen_norms
+from auxseg.training.samples import TrainingSet
+from auxseg.training.trainer import Training
+from helpers import PLAIN, make_index, noise, schedule
+from networks_of_tests import new_classifier
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +74,17 @@ def test_the_weights_keep_their_names_and_values() -> None:
 def test_every_batchnorm_of_mobilenet_is_merged() -> None:
     backbone = build_backbone("mobilenet_v2", freeze_batchnorm=True).train()
     merge_frozen_norms(backbone.body)
-    x = torch.randn(1, 24, 3, 3)
     for norm in norms(backbone):
+        x = torch.randn(1, norm.num_features, 3, 3)
+        assert norm(x) is x
+
+
+def test_a_network_in_training_has_its_frozen_norms_merged(tmp_path: Path) -> None:
+    network = new_classifier("tiny", 1, freeze_batchnorm=True)
+    images = TrainingSet(make_index(tmp_path, [noise(33, 33)], [(0,)]), PLAIN, 0)
+    Training(network, images, classifier_losses, schedule(epochs=1))
+    for norm in norms(network.backbone):
+        x = torch.randn(1, norm.num_features, 3, 3)
         assert norm(x) is x
 
 
