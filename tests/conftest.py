@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # The longest first, so that two processes end at about the same time.
+    # The longest first, so that all processes end at about the same time.
     items.sort(key=lambda item: LONG.get(item.path.parent.name, len(LONG)))
     for item in items if config.getoption("--cluster") else []:
         if mark := item.get_closest_marker("one_machine"):
