@@ -22,7 +22,7 @@ test: $(READY) ## lint, types and tests
 	ruff format --check .
 	ruff check .
 	mypy
-	pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 cluster: $(READY) ## the tests with all stages on three simulated hosts, which takes hours
 	pytest --cluster --timeout 3600

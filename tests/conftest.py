@@ -33,15 +33,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def environment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """The environment of DVC, in which ``python`` answers without importing torch first."""
+    """The environment of DVC, in which ``python`` answers without importing torch first.
+
+    So does DVC, for commands whose end is awaited: see ``Project.call``.
+    """
     folder = tmp_path_factory.mktemp("environment")
     script, place = Path(__file__).with_name("stage_server.py"), folder / "socket"
-    stand_in = folder / "bin" / "python"
-    stand_in.parent.mkdir()
     command = shlex.join([sys.executable, "-IS", str(script), str(place)])
-    stand_in.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    stand_in.chmod(0o755)
-    environment = new_environment(folder, stand_in.parent)
+    stand_ins = {folder / "bin" / "python": command, folder / "dvc": f"{command} -m dvc"}
+    for path, starts in stand_ins.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexec {starts} "$@"\n')
+        path.chmod(0o755)
+    environment = new_environment(folder, folder / "bin") | {"DVC": str(folder / "dvc")}
     if request.config.getoption("--cluster"):
         environment |= workers_on(request.getfixturevalue("cluster"))
     with subprocess.Popen([sys.executable, script, place], env=environment) as server:

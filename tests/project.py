@@ -58,9 +58,10 @@ class Project:
     environment: dict[str, str]
 
     def call(self, *command: str) -> tuple[int, str]:
-        """Exit code and output of a command."""
+        """Exit code and output of a command; ``dvc`` may be its stand-in."""
+        first = self.environment.get("DVC", "dvc") if command[0] == "dvc" else command[0]
         result = subprocess.run(
-            command,
+            [first, *command[1:]],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
