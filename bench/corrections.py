@@ -23,11 +23,10 @@ import typer
 
 from auxseg.data.index import read_index
 from auxseg.data.maps import write_labels
-from auxseg.data.pixels import resize_labels
 from auxseg.params import load_params
-from auxseg.scoring.masks import masks
 from auxseg.scoring.rounds import score_pseudo_labels, without
 from bench.experiments import print_means, reference, run, unpack
+from bench.truth import true_labels
 
 TABLE = Path("metrics/corrections.csv")
 FOLDER = Path("data/bench/corrections")  # of label maps, as a person would hand them in
@@ -79,10 +78,8 @@ def correct(folder: Path, ids: set[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     index = read_index(Path("data/dataset/train"), load_params().dataset.mask_values)
-    for entry, mask in masks(index, "train"):
+    for entry, labels in true_labels(index):
         if entry.id in ids:
-            size = entry.height, entry.width
-            labels = mask if mask.shape == size else resize_labels(mask, size)
             write_labels(folder / f"{entry.id}.png", labels)
 
 

@@ -19,12 +19,12 @@ from auxseg.data.arrays import Bytes
 from auxseg.data.index import read_index
 from auxseg.data.maps import read_labels
 from auxseg.data.palette import IGNORE
-from auxseg.data.pixels import resize_labels, to_probabilities
+from auxseg.data.pixels import to_probabilities
 from auxseg.data.tables import read_table
 from auxseg.networks.inputs import network_input, photos_of
 from auxseg.networks.stored import load_network
 from auxseg.params import load_params
-from auxseg.scoring.masks import masks
+from bench.truth import true_labels
 
 TEMPERATURE = 0.1  # of the soft minimum, as in cleanlab's scores of segmentation labels
 TABLE = Path("metrics/doubt.csv")
@@ -56,16 +56,14 @@ def measured(folder: Path, mask_values: str | dict[str, int]) -> pd.DataFrame:
     classes = classes.set_index(["id", "class"])
     network = None if folder.name == "0" else load_network(folder / "model", AuxSegNet).eval()
     rows = []
-    for entry, mask in masks(index, "train"):
+    for entry, truth in true_labels(index):
         labels = read_labels(folder / "pseudo_labels" / f"{entry.id}.png")
-        size = labels.shape
-        truth = mask if mask.shape == size else resize_labels(mask, size)
         if network is not None:
             with torch.inference_mode():
                 photos = photos_of([index.read_image(entry)])
                 inputs = network_input(photos, network.stride, 1, mirror=False)
                 logits = network(inputs).segmentation_refined[0].numpy()
-            probabilities = to_probabilities(logits, size)
+            probabilities = to_probabilities(logits, truth.shape)
         for label in entry.labels:
             region = labels == label + 1
             known = classes.loc[(entry.id, index.classes[label])]

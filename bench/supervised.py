@@ -1,8 +1,9 @@
 """What the last round would learn from true masks: `python -m bench.supervised OUT` after a run.
 
-An upper bound for any update of the labels: the last round is trained again, with the true masks of
-the training images in place of their pseudo labels. All else is as in the run: the network to start
-from, saliency maps, parameters and draws. What is in OUT already is not made again.
+So much could better labels still add: the last round is trained again, with the true masks of the
+training images in place of their pseudo labels. All else is as in the run: the network to start
+from, saliency maps, parameters and draws. What OUT holds is not made again, so that an interrupted
+bench goes on; another run needs another folder.
 """
 
 import subprocess
@@ -19,12 +20,11 @@ from rich.table import Table
 from auxseg.data.index import Index, read_index
 from auxseg.data.maps import write_labels
 from auxseg.data.palette import IGNORE
-from auxseg.data.pixels import resize_labels
 from auxseg.data.shards import Shards
 from auxseg.params import load_params
-from auxseg.scoring.masks import read_mask
 from auxseg.scoring.metrics import iou_by_class
 from auxseg.scoring.rounds import confusion, predicted_confusion
+from bench.truth import true_labels
 
 DATA, ROUNDS = Path("data/dataset"), Path("data/rounds")
 
@@ -64,13 +64,12 @@ def main(out: Annotated[Path, typer.Argument(help="Folder for the network and th
 def write_masks(index: Index, folder: Path) -> None:
     """Write the training images' true masks, of the photographs' sizes; 255 where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
-    for entry in index.entries:
-        size = (entry.height, entry.width)
-        mask = read_mask(index, entry)
-        labels = np.full(size, IGNORE, np.uint8) if mask is None else mask
-        if labels.shape != size:
-            labels = resize_labels(labels, size)
+    for entry, labels in true_labels(index):
         write_labels(folder / f"{entry.id}.png", labels)
+    for entry in index.entries:
+        path = folder / f"{entry.id}.png"
+        if not path.exists():
+            write_labels(path, np.full((entry.height, entry.width), IGNORE, np.uint8))
 
 
 def make(out: Path, stage: str, *arguments: object) -> None:

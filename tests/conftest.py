@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # The longest first, so that all processes end at about the same time.
+    # The longest first, so that two processes end at about the same time.
     items.sort(key=lambda item: LONG.get(item.path.parent.name, len(LONG)))
     for item in items if config.getoption("--cluster") else []:
         if mark := item.get_closest_marker("one_machine"):
@@ -38,7 +38,7 @@ def environment(
     So does DVC, for commands whose end is awaited: see ``Project.call``.
     """
     folder = tmp_path_factory.mktemp("environment")
-    script, place = Path(__file__).with_name("stage_server.py"), folder / "socket"
+    script, place = Path(__file__).with_name("fork_server.py"), folder / "socket"
     command = shlex.join([sys.executable, "-IS", str(script), str(place)])
     stand_ins = {folder / "bin" / "python": command, folder / "dvc": f"{command} -m dvc"}
     for path, starts in stand_ins.items():
@@ -51,7 +51,7 @@ def environment(
     with subprocess.Popen([sys.executable, script, place], env=environment) as server:
         try:
             while not place.exists():
-                assert server.poll() is None, "the stage server did not start"
+                assert server.poll() is None, "the fork server did not start"
                 time.sleep(0.05)
             yield environment
         finally:

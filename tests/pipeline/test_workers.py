@@ -89,7 +89,7 @@ def die_in_round_1(worker: Project) -> set[str]:
             # The training is halted in the middle, for the pushes to come before its end.
             for process in worker.processes():
                 with suppress(psutil.NoSuchProcess):  # one of a push, which has just ended
-                    if any("stage_server.py" in argument for argument in process.cmdline()):
+                    if any("fork_server.py" in argument for argument in process.cmdline()):
                         process.send_signal(signal.SIGSTOP)
             # Twice: the first one may have begun before the last stage ended.
             output += read_until("pushed\n", work.stdout)

@@ -1,7 +1,7 @@
 """Run stage scripts and DVC without waiting for `import torch` or `import dvc` each time.
 
-``python stage_server.py SOCKET`` imports the slow third-party packages once, then forks a process
-for every request. ``python stage_server.py SOCKET -m stages.X …`` stands in for the interpreter in
+``python fork_server.py SOCKET`` imports the slow third-party packages once, then forks a process
+for every request. ``python fork_server.py SOCKET -m stages.X …`` stands in for the interpreter in
 DVC's stage commands: it passes on its arguments, folder, environment and output, and the forked
 process imports `stages` and `auxseg` anew from that folder, so stages share no state. In the same
 way, ``-m dvc …`` stands in for DVC where a test waits for its end.
